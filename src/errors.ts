@@ -1,0 +1,58 @@
+/** The errors that Siskin throws, each naming what was wrong and where. */
+
+/** The base of every error thrown on purpose. */
+export class SiskinError extends Error {
+  override name = "SiskinError";
+}
+
+/** A model file, tokenizer or capsule that is truncated, malformed or of an unsupported kind; names the file and the byte. */
+export class FormatError extends SiskinError {
+  override name = "FormatError";
+  /**
+   * @param file name of the file as the user gave it
+   * @param fault what is wrong with it
+   * @param byteOffset where in the file, when there is such a place
+   */
+  constructor(
+    readonly file: string,
+    readonly fault: string,
+    readonly byteOffset?: number,
+  ) {
+    super(`${file}: ${fault}${byteOffset === undefined ? "" : ` (at byte ${byteOffset})`}`);
+  }
+}
+
+/** Shapes, lengths or types that do not fit together. */
+export class ShapeError extends SiskinError {
+  override name = "ShapeError";
+}
+
+/** An argument outside the values it may take: a token id beyond the vocabulary, a negative budget, unsorted indices. */
+export class ArgumentError extends SiskinError {
+  override name = "ArgumentError";
+}
+
+/** Use of a tensor, session or model after its `dispose()`. */
+export class DisposedError extends SiskinError {
+  override name = "DisposedError";
+}
+
+/** The model's window is full, or a cache cannot take what is asked of it. */
+export class ContextError extends SiskinError {
+  override name = "ContextError";
+}
+
+/** The core's memory cannot grow by what is needed. */
+export class MemoryError extends SiskinError {
+  override name = "MemoryError";
+}
+
+/** The model computed NaN or infinity: broken weights or overflow. */
+export class NumericError extends SiskinError {
+  override name = "NumericError";
+}
+
+/** This runtime cannot do what is asked: no WebAssembly SIMD, no file system, no threads. */
+export class RuntimeError extends SiskinError {
+  override name = "RuntimeError";
+}

@@ -1,0 +1,71 @@
+/**
+ * Runs every test/**\/*.test.ts with uvu and ends with the line "N passed, N failed".
+ *
+ *   node test/run.mjs [PATTERN]     TEST_RUNTIME="deno run -A" runs them elsewhere
+ */
+import { spawn } from "node:child_process";
+import { cpSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { createInterface } from "node:readline";
+import { build } from "esbuild";
+
+const folder = ".test";
+const runtime = (process.env.TEST_RUNTIME ?? `${process.execPath} --enable-source-maps`).split(" ");
+const pattern = new RegExp(process.argv[2] ?? ".");
+const files = readdirSync("test", { recursive: true })
+  .filter((file) => file.endsWith(".test.ts") && pattern.test(file))
+  .sort();
+
+rmSync(folder, { recursive: true, force: true });
+await build({
+  entryPoints: files.map((file) => `test/${file}`),
+  outdir: folder,
+  outbase: "test",
+  outExtension: { ".js": ".mjs" },
+  entryNames: "[name]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  packages: "external",
+  sourcemap: "inline",
+  logLevel: "warning",
+});
+// The core's files are looked for beside the bundle, which here is the test's.
+for (const name of readdirSync("dist")) if (name.endsWith(".wasm")) cpSync(`dist/${name}`, `${folder}/${name}`);
+
+const queue = files.map((file) => `${folder}/${file.split("/").at(-1).replace(/\.ts$/, ".mjs")}`);
+let passed = 0;
+let failed = 0;
+
+/** Takes one file after another off the queue, each in a fresh process: nothing leaks from file to file. */
+async function work() {
+  for (let file = queue.shift(); file; file = queue.shift()) {
+    const child = spawn(runtime[0], [...runtime.slice(1), "test/child.mjs", file], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" },
+    });
+    const exit = new Promise((resolve) => child.on("exit", resolve));
+    let counts;
+    let output = "";
+    for await (const line of createInterface({ input: child.stdout })) {
+      const match = /^@counts (\d+) (\d+)$/.exec(line);
+      if (match) counts = match;
+      else output += `${line}\n`;
+    }
+    const code = await exit;
+    process.stdout.write(output);
+    if (!counts) {
+      failed++;
+      console.log(`${file}: ended with code ${code} before its summary`);
+      continue;
+    }
+    passed += Number(counts[1]);
+    failed += Number(counts[2]);
+  }
+}
+
+await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length) }, work));
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed || !passed ? 1 : 0;
