@@ -1,0 +1,175 @@
+/**
+ * The inner steps of attention for eight query lanes: a lane is one query head of one token.
+ *
+ * Keys and values are read row by row as they stand in the cache and splat; the eight queries are the vector. So
+ * nothing is transposed, softmax runs down the lanes without horizontal sums, and one tile of 4 x 8 fills 8 registers.
+ */
+import { exponential } from "./exponential";
+import { maxEach, multiplyAdd, sumEach } from "./simd";
+
+/** Queries of a tile: [headSize][8] f32, already scaled by 1/sqrt(headSize). */
+export const LANES: i32 = 8;
+
+/**
+ * scores[key][8] = keys · queries for `count` keys, computed in fours: up to three rows beyond the last are read
+ * (inside the page or the scratch, both padded) and their scores are never used.
+ */
+export function scoreKeys(queries: usize, keys: usize, keyStride: usize, scores: usize, count: i32, headSize: i32): void {
+  const end = queries + (<usize>headSize << 5);
+  for (let key = 0; key < count; key += 4) {
+    scoreFour(queries, end, keys, keyStride, scores);
+    keys += keyStride << 2;
+    scores += 128;
+  }
+}
+
+function scoreFour(q: usize, end: usize, k0: usize, stride: usize, scores: usize): void {
+  let k1 = k0 + stride;
+  let k2 = k1 + stride;
+  let k3 = k2 + stride;
+  let a00 = f32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
+  while (q < end) {
+    const q0 = v128.load(q);
+    const q1 = v128.load(q, 16);
+    let s = v128.load32_splat(k0);
+    a00 = multiplyAdd(s, q0, a00); a01 = multiplyAdd(s, q1, a01);
+    s = v128.load32_splat(k1);
+    a10 = multiplyAdd(s, q0, a10); a11 = multiplyAdd(s, q1, a11);
+    s = v128.load32_splat(k2);
+    a20 = multiplyAdd(s, q0, a20); a21 = multiplyAdd(s, q1, a21);
+    s = v128.load32_splat(k3);
+    a30 = multiplyAdd(s, q0, a30); a31 = multiplyAdd(s, q1, a31);
+    q += 32;
+    k0 += 4; k1 += 4; k2 += 4; k3 += 4;
+  }
+  v128.store(scores, a00); v128.store(scores, a01, 16);
+  v128.store(scores, a10, 32); v128.store(scores, a11, 48);
+  v128.store(scores, a20, 64); v128.store(scores, a21, 80);
+  v128.store(scores, a30, 96); v128.store(scores, a31, 112);
+}
+
+/** Puts -infinity where a key lies at or beyond its lane's limit. `limits`: [8] i32, relative to the first key of the block. */
+export function maskScores(scores: usize, count: i32, limits: usize): void {
+  const low = v128.load(limits);
+  const high = v128.load(limits, 16);
+  const hidden = f32x4.splat(-Infinity);
+  for (let key = 0; key < count; key++) {
+    const at = i32x4.splat(key);
+    v128.store(scores, v128.bitselect(v128.load(scores), hidden, i32x4.lt_s(at, low)));
+    v128.store(scores, v128.bitselect(v128.load(scores, 16), hidden, i32x4.lt_s(at, high)), 16);
+    scores += 32;
+  }
+}
+
+/**
+ * Scores become weights against the largest score so far (running softmax, Milakov and Gimelshein 2018), and sums and
+ * outputs so far are scaled down to it.
+ * @param state [8] largest scores, then [8] sums
+ * @param outputs [headSize][8]
+ */
+export function runningSoftmax(scores: usize, count: i32, state: usize, outputs: usize, headSize: i32): void {
+  const before0 = v128.load(state);
+  const before1 = v128.load(state, 16);
+  let largest0 = before0;
+  let largest1 = before1;
+  const end = scores + (<usize>count << 5);
+  for (let at = scores; at < end; at += 32) {
+    largest0 = f32x4.pmax(largest0, v128.load(at));
+    largest1 = f32x4.pmax(largest1, v128.load(at, 16));
+  }
+  let sum0 = v128.load(state, 32);
+  let sum1 = v128.load(state, 48);
+  if (v128.any_true(v128.or(f32x4.gt(largest0, before0), f32x4.gt(largest1, before1)))) {
+    const scale0 = exponential(f32x4.sub(before0, largest0));
+    const scale1 = exponential(f32x4.sub(before1, largest1));
+    sum0 = f32x4.mul(sum0, scale0);
+    sum1 = f32x4.mul(sum1, scale1);
+    v128.store(state, largest0);
+    v128.store(state, largest1, 16);
+    for (const last = outputs + (<usize>headSize << 5); outputs < last; outputs += 32) {
+      v128.store(outputs, f32x4.mul(v128.load(outputs), scale0));
+      v128.store(outputs, f32x4.mul(v128.load(outputs, 16), scale1), 16);
+    }
+  }
+  for (let at = scores; at < end; at += 32) {
+    const weight0 = exponential(f32x4.sub(v128.load(at), largest0));
+    const weight1 = exponential(f32x4.sub(v128.load(at, 16), largest1));
+    sum0 = f32x4.add(sum0, weight0);
+    sum1 = f32x4.add(sum1, weight1);
+    v128.store(at, weight0);
+    v128.store(at, weight1, 16);
+  }
+  v128.store(state, sum0, 32);
+  v128.store(state, sum1, 48);
+}
+
+/** outputs[dimension][8] += weights · values for `count` entries. */
+export function addValues(weights: usize, values: usize, valueStride: usize, outputs: usize, count: i32, headSize: i32): void {
+  const end = weights + (<usize>count << 5);
+  for (let dimension = 0; dimension < headSize; dimension += 4) {
+    addFourDimensions(weights, end, values, valueStride, outputs);
+    values += 16;
+    outputs += 128;
+  }
+}
+
+function addFourDimensions(w: usize, end: usize, v: usize, stride: usize, o: usize): void {
+  let a00 = v128.load(o), a01 = v128.load(o, 16), a10 = v128.load(o, 32), a11 = v128.load(o, 48);
+  let a20 = v128.load(o, 64), a21 = v128.load(o, 80), a30 = v128.load(o, 96), a31 = v128.load(o, 112);
+  while (w < end) {
+    const w0 = v128.load(w);
+    const w1 = v128.load(w, 16);
+    let s = v128.load32_splat(v);
+    a00 = multiplyAdd(s, w0, a00); a01 = multiplyAdd(s, w1, a01);
+    s = v128.load32_splat(v, 4);
+    a10 = multiplyAdd(s, w0, a10); a11 = multiplyAdd(s, w1, a11);
+    s = v128.load32_splat(v, 8);
+    a20 = multiplyAdd(s, w0, a20); a21 = multiplyAdd(s, w1, a21);
+    s = v128.load32_splat(v, 12);
+    a30 = multiplyAdd(s, w0, a30); a31 = multiplyAdd(s, w1, a31);
+    w += 32;
+    v += stride;
+  }
+  v128.store(o, a00); v128.store(o, a01, 16); v128.store(o, a10, 32); v128.store(o, a11, 48);
+  v128.store(o, a20, 64); v128.store(o, a21, 80); v128.store(o, a30, 96); v128.store(o, a31, 112);
+}
+
+/** target[key] = max(target[key], largest weight of any lane), the weights being e^(score - largest) · inverse sum. */
+export function sharpestWeights(scores: usize, count: i32, state: usize, target: usize): void {
+  for (let key = 0; key < count; key += 4) {
+    const sharpest = maxEach(laneMaximum(scores, state), laneMaximum(scores + 32, state), laneMaximum(scores + 64, state), laneMaximum(scores + 96, state));
+    v128.store(target, f32x4.pmax(v128.load(target), sharpest));
+    scores += 128;
+    target += 16;
+  }
+}
+
+/** target[key] += sum over lanes of weight · the lane's factor. `factors`: [8] f32. */
+export function addWeights(scores: usize, count: i32, state: usize, factors: usize, target: usize): void {
+  for (let key = 0; key < count; key += 4) {
+    const sum = sumEach(
+      laneSum(scores, state, factors), laneSum(scores + 32, state, factors),
+      laneSum(scores + 64, state, factors), laneSum(scores + 96, state, factors),
+    );
+    v128.store(target, f32x4.add(v128.load(target), sum));
+    scores += 128;
+    target += 16;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function laneMaximum(scores: usize, state: usize): v128 {
+  return f32x4.pmax(
+    f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), v128.load(state, 32)),
+    f32x4.mul(exponential(f32x4.sub(v128.load(scores, 16), v128.load(state, 16))), v128.load(state, 48)),
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function laneSum(scores: usize, state: usize, factors: usize): v128 {
+  const low = f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), f32x4.mul(v128.load(state, 32), v128.load(factors)));
+  const high = f32x4.mul(exponential(f32x4.sub(v128.load(scores, 16), v128.load(state, 16))), f32x4.mul(v128.load(state, 48), v128.load(factors, 16)));
+  return f32x4.add(low, high);
+}

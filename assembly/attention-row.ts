@@ -1,0 +1,219 @@
+/**
+ * Attention of a single row, for decoding: the lanes are dimensions of a head, and one or two query heads that share a
+ * key head are taken at a time, so that a key or value is loaded once for both.
+ *
+ * Work is cut into parts of the entries, so that threads share even a single head; the parts' softmaxes are merged at the end.
+ */
+import { AttentionLayer } from "./attention";
+import { exponential } from "./exponential";
+import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
+
+/** A part's result for one query head: largest score, sum, two words unused, then [headSize] f32. */
+// @ts-ignore: decorator
+@inline
+function partBytes(headSize: i32): usize {
+  return 16 + (<usize>headSize << 2);
+}
+
+/** Bytes that the parts of one row need. */
+export function rowPartsBytes(queryHeads: i32, headSize: i32, threads: i32): usize {
+  return partBytes(headSize) * queryHeads * threads;
+}
+
+/**
+ * Computes part `thread` of `threads` of every head's entries. The row's own key stands in the pages already.
+ * @param parts [threads][queryHeads] partial results
+ */
+export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
+  const headSize = layer.headSize;
+  const rowBytes = <usize>headSize << 2;
+  const pageRows = 1 << layer.pageShift;
+  let part = parts + partBytes(headSize) * layer.keyHeads * layer.group * thread;
+  for (let head = 0; head < layer.keyHeads; head++) {
+    const entry = layer.heads + (<usize>head << 4);
+    const pages = load<usize>(entry);
+    const entries = load<i32>(entry, 4);
+    const pageCount = (entries + pageRows - 1) >> layer.pageShift;
+    const first = (pageCount * thread) / threads;
+    const end = (pageCount * (thread + 1)) / threads;
+    for (let query = 0; query < layer.group; query += 2) {
+      const pair = query + 1 < layer.group;
+      const q0 = layer.queries + rowBytes * (head * layer.group + query);
+      const q1 = pair ? q0 + rowBytes : q0;
+      const o0 = part;
+      const o1 = part + partBytes(headSize);
+      reset(o0, headSize);
+      if (pair) reset(o1, headSize);
+      for (let page = first; page < end; page++) {
+        const keys = load<usize>(pages + (<usize>page << 2));
+        const values = keys + (rowBytes << layer.pageShift);
+        const count = min(pageRows, entries - (page << layer.pageShift));
+        if (pair) {
+          scorePair(q0, q1, keys, rowBytes, scratch, scratch + 256, count);
+          weigh(scratch, count, layer.scale, o0, headSize);
+          weigh(scratch + 256, count, layer.scale, o1, headSize);
+          addPair(scratch, scratch + 256, values, rowBytes, o0 + 16, o1 + 16, count);
+        } else {
+          scoreSingle(q0, keys, rowBytes, scratch, count);
+          weigh(scratch, count, layer.scale, o0, headSize);
+          addSingle(scratch, values, rowBytes, o0 + 16, count);
+        }
+      }
+      part = pair ? o1 + partBytes(headSize) : o1;
+    }
+  }
+}
+
+/** Merges the parts of the query heads whose turn is this thread's. */
+export function mergeParts(layer: AttentionLayer, parts: usize, thread: i32, threads: i32): void {
+  const headSize = layer.headSize;
+  const heads = layer.keyHeads * layer.group;
+  const step = partBytes(headSize) * heads;
+  for (let head = thread; head < heads; head += threads) {
+    const first = parts + partBytes(headSize) * head;
+    const target = layer.outputs + (<usize>head * headSize << 2);
+    let largest = load<f32>(first);
+    for (let part = 1; part < threads; part++) largest = max(largest, load<f32>(first + step * part));
+    let sum: f32 = 0;
+    for (let part = 0; part < threads; part++) sum += load<f32>(first + step * part, 4) * scalarExponential(load<f32>(first + step * part) - largest);
+    for (let i: usize = 0; i < <usize>headSize << 2; i += 16) {
+      let total = f32x4.splat(0);
+      for (let part = 0; part < threads; part++) {
+        const source = first + step * part;
+        total = f32x4.add(total, f32x4.mul(v128.load(source + 16 + i), f32x4.splat(scalarExponential(load<f32>(source) - largest) / sum)));
+      }
+      v128.store(target + i, total);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function scalarExponential(x: f32): f32 {
+  return f32x4.extract_lane(exponential(f32x4.splat(x)), 0);
+}
+
+function reset(part: usize, headSize: i32): void {
+  memory.fill(part, 0, partBytes(headSize));
+  store<f32>(part, -f32.MAX_VALUE);
+}
+
+function scorePair(q0: usize, q1: usize, k: usize, stride: usize, s0: usize, s1: usize, count: i32): void {
+  const end = q0 + stride;
+  for (let key = 0; key < count; key += 4) {
+    let a = q0, b = q1, k0 = k, k1 = k + stride, k2 = k1 + stride, k3 = k2 + stride;
+    let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+    while (a < end) {
+      const x = v128.load(a);
+      const y = v128.load(b);
+      let v = v128.load(k0);
+      a0 = multiplyAdd(v, x, a0); b0 = multiplyAdd(v, y, b0);
+      v = v128.load(k1);
+      a1 = multiplyAdd(v, x, a1); b1 = multiplyAdd(v, y, b1);
+      v = v128.load(k2);
+      a2 = multiplyAdd(v, x, a2); b2 = multiplyAdd(v, y, b2);
+      v = v128.load(k3);
+      a3 = multiplyAdd(v, x, a3); b3 = multiplyAdd(v, y, b3);
+      a += 16; b += 16; k0 += 16; k1 += 16; k2 += 16; k3 += 16;
+    }
+    v128.store(s0, sumEach(a0, a1, a2, a3));
+    v128.store(s1, sumEach(b0, b1, b2, b3));
+    s0 += 16;
+    s1 += 16;
+    k += stride << 2;
+  }
+}
+
+function scoreSingle(q: usize, k: usize, stride: usize, s: usize, count: i32): void {
+  const end = q + stride;
+  for (let key = 0; key < count; key += 4) {
+    let a = q, k0 = k, k1 = k + stride, k2 = k1 + stride, k3 = k2 + stride;
+    let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
+    while (a < end) {
+      const x = v128.load(a);
+      a0 = multiplyAdd(v128.load(k0), x, a0);
+      a1 = multiplyAdd(v128.load(k1), x, a1);
+      a2 = multiplyAdd(v128.load(k2), x, a2);
+      a3 = multiplyAdd(v128.load(k3), x, a3);
+      a += 16; k0 += 16; k1 += 16; k2 += 16; k3 += 16;
+    }
+    v128.store(s, sumEach(a0, a1, a2, a3));
+    s += 16;
+    k += stride << 2;
+  }
+}
+
+/** Scores become weights against the largest so far; sum and outputs so far are scaled down to it. */
+function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32): void {
+  const factor = f32x4.splat(scale);
+  const end = scores + (<usize>((count + 3) & ~3) << 2);
+  // Entries beyond the last are not seen.
+  for (let at = scores + (<usize>count << 2); at < end; at += 4) store<f32>(at, -f32.MAX_VALUE);
+  const before = load<f32>(part);
+  let top = f32x4.splat(-f32.MAX_VALUE);
+  for (let at = scores; at < end; at += 16) {
+    const v = f32x4.mul(v128.load(at), factor);
+    v128.store(at, v);
+    top = f32x4.pmax(top, v);
+  }
+  const largest = max(before, maxLanes(top));
+  if (largest > before) {
+    const shrink = scalarExponential(before - largest);
+    store<f32>(part, largest);
+    store<f32>(part, load<f32>(part, 4) * shrink, 4);
+    const factors = f32x4.splat(shrink);
+    for (let at = part + 16; at < part + partBytes(headSize); at += 16) v128.store(at, f32x4.mul(v128.load(at), factors));
+  }
+  const level = f32x4.splat(largest);
+  let sum = f32x4.splat(0);
+  for (let at = scores; at < end; at += 16) {
+    const weight = exponential(f32x4.sub(v128.load(at), level));
+    sum = f32x4.add(sum, weight);
+    v128.store(at, weight);
+  }
+  store<f32>(part, load<f32>(part, 4) + sumLanes(sum), 4);
+}
+
+function addPair(w0: usize, w1: usize, values: usize, stride: usize, o0: usize, o1: usize, count: i32): void {
+  const end = w0 + (<usize>count << 2);
+  for (let dimension: usize = 0; dimension < stride; dimension += 64) {
+    let a = w0, b = w1, v = values + dimension;
+    let a0 = v128.load(o0), a1 = v128.load(o0, 16), a2 = v128.load(o0, 32), a3 = v128.load(o0, 48);
+    let b0 = v128.load(o1), b1 = v128.load(o1, 16), b2 = v128.load(o1, 32), b3 = v128.load(o1, 48);
+    while (a < end) {
+      const x = v128.load32_splat(a);
+      const y = v128.load32_splat(b);
+      let s = v128.load(v);
+      a0 = multiplyAdd(s, x, a0); b0 = multiplyAdd(s, y, b0);
+      s = v128.load(v, 16);
+      a1 = multiplyAdd(s, x, a1); b1 = multiplyAdd(s, y, b1);
+      s = v128.load(v, 32);
+      a2 = multiplyAdd(s, x, a2); b2 = multiplyAdd(s, y, b2);
+      s = v128.load(v, 48);
+      a3 = multiplyAdd(s, x, a3); b3 = multiplyAdd(s, y, b3);
+      a += 4; b += 4; v += stride;
+    }
+    v128.store(o0, a0); v128.store(o0, a1, 16); v128.store(o0, a2, 32); v128.store(o0, a3, 48);
+    v128.store(o1, b0); v128.store(o1, b1, 16); v128.store(o1, b2, 32); v128.store(o1, b3, 48);
+    o0 += 64;
+    o1 += 64;
+  }
+}
+
+function addSingle(w: usize, values: usize, stride: usize, o: usize, count: i32): void {
+  const end = w + (<usize>count << 2);
+  for (let dimension: usize = 0; dimension < stride; dimension += 64) {
+    let a = w, v = values + dimension;
+    let a0 = v128.load(o), a1 = v128.load(o, 16), a2 = v128.load(o, 32), a3 = v128.load(o, 48);
+    while (a < end) {
+      const x = v128.load32_splat(a);
+      a0 = multiplyAdd(v128.load(v), x, a0);
+      a1 = multiplyAdd(v128.load(v, 16), x, a1);
+      a2 = multiplyAdd(v128.load(v, 32), x, a2);
+      a3 = multiplyAdd(v128.load(v, 48), x, a3);
+      a += 4; v += stride;
+    }
+    v128.store(o, a0); v128.store(o, a1, 16); v128.store(o, a2, 32); v128.store(o, a3, 48);
+    o += 64;
+  }
+}

@@ -1,0 +1,18 @@
+/** The core: every function that JavaScript may call. Pointers are bytes from the start of the memory. */
+export { attentionScratch } from "./attention";
+export { rowPartsBytes } from "./attention-row";
+// export { dequantise } from "./dequantise";
+export { matmulF32 } from "./matmul-f32";
+export { integerBlock } from "./matmul-i16";
+export { matvecF32 } from "./matvec-f32";
+export { embedF32, embedQ8, packF32, packQ8, packTransposedF32 } from "./pack";
+export { gatherRows, gatherTurn, turnRows } from "./rotary";
+export { add, packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply, softmax } from "./rows";
+export { allFinite, argMax, topIndices } from "./select";
+export { run } from "./tape";
+export { matmulQ8, matvecQ8 } from "./weights-q8";
+
+/** First free byte after the static data. */
+export function heapBase(): usize {
+  return __heap_base;
+}

@@ -1,0 +1,88 @@
+/** Packing of weights into panels of 8 columns while a model is loaded, and embedding rows read back out of them. */
+
+/** Row of a block, as Hugging Face orders a head's rows, in llama.cpp's order: pairs interleaved within each head of `headSize`. */
+// @ts-ignore: decorator
+@inline
+function sourceRow(row: i32, headSize: i32): i32 {
+  if (!headSize) return row;
+  const within = row % headSize;
+  const half = headSize >> 1;
+  return row - within + (within % half) * 2 + within / half;
+}
+
+/**
+ * Packs `rows` rows of `depth` f32 into panels [rows/8][depth][8]; columns missing from the last panel are zero.
+ * @param headSize heads whose rows stand in llama.cpp's interleaved order, or 0
+ */
+export function packF32(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+  for (let first = 0; first < rows; first += 8) {
+    for (let lane = 0; lane < 8; lane++) {
+      const row = first + lane;
+      const destination = target + (<usize>lane << 2);
+      const from = source + (<usize>sourceRow(row, headSize) * depth << 2);
+      for (let k = 0; k < depth; k++) {
+        store<f32>(destination + (<usize>k << 5), row < rows ? load<f32>(from + (<usize>k << 2)) : 0);
+      }
+    }
+    target += <usize>depth << 5;
+  }
+}
+
+/** Packs a matrix [depth][columns] f32 that is already the transpose of a weight: panels [columns/8][depth][8]. */
+export function packTransposedF32(source: usize, depth: i32, columns: i32, target: usize): void {
+  for (let first = 0; first < columns; first += 8) {
+    for (let k = 0; k < depth; k++) {
+      for (let lane = 0; lane < 8; lane++) {
+        const column = first + lane;
+        store<f32>(target + (<usize>lane << 2), column < columns ? load<f32>(source + ((<usize>k * columns + column) << 2)) : 0);
+      }
+      target += 32;
+    }
+  }
+}
+
+/** Packs `rows` rows of `depth` (a multiple of 32) f32 as 8-bit blocks, each scaled so that its largest weight is 127. */
+export function packQ8(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+  for (let first = 0; first < rows; first += 8) {
+    for (let start = 0; start < depth; start += 32) {
+      for (let lane = 0; lane < 8; lane++) {
+        const row = first + lane;
+        const from = source + ((<usize>sourceRow(row, headSize) * depth + start) << 2);
+        const quants = target + 32 + (<usize>lane << 1);
+        let largest: f32 = 0;
+        if (row < rows) for (let k: usize = 0; k < 128; k += 4) largest = max(largest, abs(load<f32>(from + k)));
+        const inverse: f32 = largest > 0 ? 127 / largest : 0;
+        store<f32>(target + (<usize>lane << 2), largest / 127);
+        for (let k: usize = 0; k < 32; k++) {
+          const value = row < rows ? <i32>nearest(load<f32>(from + (k << 2)) * inverse) : 0;
+          store<i8>(quants + ((k >> 1) << 4) + (k & 1), <i8>value);
+        }
+      }
+      target += 288;
+    }
+  }
+}
+
+/** One row of width `depth` out of f32 panels. */
+export function embedF32(weights: usize, row: i32, depth: i32, target: usize): void {
+  let source = weights + (<usize>(row >> 3) * depth << 5) + (<usize>(row & 7) << 2);
+  for (let k = 0; k < depth; k++) {
+    store<f32>(target, load<f32>(source));
+    source += 32;
+    target += 4;
+  }
+}
+
+/** One row of width `depth` out of 8-bit panels. */
+export function embedQ8(weights: usize, row: i32, depth: i32, target: usize): void {
+  let block = weights + <usize>(row >> 3) * (depth >> 5) * 288;
+  for (let start = 0; start < depth; start += 32) {
+    const scale = load<f32>(block + (<usize>(row & 7) << 2));
+    const quants = block + 32 + (<usize>(row & 7) << 1);
+    for (let k: usize = 0; k < 32; k++) {
+      store<f32>(target, <f32>load<i8>(quants + ((k >> 1) << 4) + (k & 1)) * scale);
+      target += 4;
+    }
+    block += 288;
+  }
+}

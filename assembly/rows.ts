@@ -1,0 +1,174 @@
+/** Row-wise steps of a layer: RMS norm, softmax, SiLU gate, addition, and the packing of rows for the matrix products. */
+import { exponential } from "./exponential";
+import { integerBlock } from "./matmul-i16";
+import { interleaveHigh, interleaveLow, highHalves, lowHalves, maxLanes, multiplyAdd, sumLanes } from "./simd";
+
+/** Root-mean-square norm (Zhang and Sennrich 2019) of rows of `width` (a multiple of 4) f32: x / sqrt(mean x² + epsilon) · weight. */
+export function rmsNorm(source: usize, weight: usize, target: usize, width: i32, epsilon: f32, firstRow: i32, endRow: i32): void {
+  const bytes = <usize>width << 2;
+  source += bytes * firstRow;
+  target += bytes * firstRow;
+  for (let row = firstRow; row < endRow; row++) {
+    let sum = f32x4.splat(0);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const v = v128.load(source + i);
+      sum = multiplyAdd(v, v, sum);
+    }
+    const scale = f32x4.splat(1 / Mathf.sqrt(sumLanes(sum) / <f32>width + epsilon));
+    for (let i: usize = 0; i < bytes; i += 16) {
+      v128.store(target + i, f32x4.mul(f32x4.mul(v128.load(source + i), scale), v128.load(weight + i)));
+    }
+    source += bytes;
+    target += bytes;
+  }
+}
+
+/** target = a + b over `count` (a multiple of 4) f32. */
+export function add(a: usize, b: usize, target: usize, count: i32): void {
+  const bytes = <usize>count << 2;
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(target + i, f32x4.add(v128.load(a + i), v128.load(b + i)));
+}
+
+/** gate = silu(gate) · up over rows of `width` (a multiple of 4) f32, where silu(x) = x / (1 + e^-x). */
+export function siluMultiply(gate: usize, up: usize, width: i32, firstRow: i32, endRow: i32): void {
+  const end = <usize>width * endRow << 2;
+  for (let i = <usize>width * firstRow << 2; i < end; i += 16) {
+    const x = v128.load(gate + i);
+    const silu = f32x4.div(x, f32x4.add(f32x4.splat(1), exponential(f32x4.neg(x))));
+    v128.store(gate + i, f32x4.mul(silu, v128.load(up + i)));
+  }
+}
+
+/** Softmax of rows of `width` f32, in place or not; `width` need not be a multiple of 4. */
+export function softmax(source: usize, target: usize, rows: i32, width: i32): void {
+  for (let row = 0; row < rows; row++) {
+    let largest = -f32.MAX_VALUE;
+    for (let i = 0; i < width; i++) largest = max(largest, load<f32>(source + (<usize>i << 2)));
+    let sum: f64 = 0;
+    for (let i = 0; i < width; i++) {
+      const at = <usize>i << 2;
+      const e = f32x4.extract_lane(exponential(f32x4.splat(load<f32>(source + at) - largest)), 0);
+      store<f32>(target + at, e);
+      sum += e;
+    }
+    for (let i = 0; i < width; i++) {
+      const at = <usize>i << 2;
+      store<f32>(target + at, <f32>(<f64>load<f32>(target + at) / sum));
+    }
+    source += <usize>width << 2;
+    target += <usize>width << 2;
+  }
+}
+
+/** Packs the row tiles [firstTile, endTile) of [rows][depth] f32 as [rows/4][depth][4]; missing rows of the last tile are zero. */
+export function packRowsF32(source: usize, target: usize, rows: i32, depth: i32, firstTile: i32, endTile: i32): void {
+  const stride = <usize>depth << 2;
+  target += <usize>firstTile * stride << 2;
+  for (let tile = firstTile; tile < endTile; tile++) {
+    const r0 = source + <usize>tile * stride * 4;
+    const present = rows - (tile << 2);
+    for (let i: usize = 0; i < stride; i += 16) {
+      const v0 = v128.load(r0 + i);
+      const v1 = present > 1 ? v128.load(r0 + stride + i) : f32x4.splat(0);
+      const v2 = present > 2 ? v128.load(r0 + stride * 2 + i) : f32x4.splat(0);
+      const v3 = present > 3 ? v128.load(r0 + stride * 3 + i) : f32x4.splat(0);
+      transposeStore(v0, v1, v2, v3, target);
+      target += 64;
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function transposeStore(v0: v128, v1: v128, v2: v128, v3: v128, target: usize): void {
+  const a = interleaveLow(v0, v1);
+  const b = interleaveLow(v2, v3);
+  const c = interleaveHigh(v0, v1);
+  const d = interleaveHigh(v2, v3);
+  v128.store(target, lowHalves(a, b));
+  v128.store(target, highHalves(a, b), 16);
+  v128.store(target, lowHalves(c, d), 32);
+  v128.store(target, highHalves(c, d), 48);
+}
+
+/** Largest activation in a product of many rows: 2,047 · 4,095 · 256 fits 32 bits. */
+const MATMUL_ONE: f32 = 2047;
+/** Largest activation in a matrix-vector product: 32,767 · 127 · 32 fits 32 bits. */
+const MATVEC_ONE: f32 = 32767;
+
+/**
+ * Quantises the row tiles [firstTile, endTile) of [rows][depth] f32 to 12-bit integers, block of depth by block of
+ * depth: [block][rows/4][pairs][4][2] i16 and [block][rows rounded up to 4] f32 scales.
+ */
+export function quantiseRows(source: usize, target: usize, scales: usize, rows: i32, depth: i32, firstTile: i32, endTile: i32): void {
+  const step = integerBlock(depth);
+  const paddedRows = (rows + 3) & ~3;
+  const stride = <usize>depth << 2;
+  for (let start = 0; start < depth; start += step) {
+    const block = min(step, depth - start);
+    for (let tile = firstTile; tile < endTile; tile++) {
+      for (let lane = 0; lane < 4; lane++) {
+        const row = (tile << 2) + lane;
+        const scale = scales + (<usize>row << 2);
+        const destination = target + (<usize>tile * block << 3) + (<usize>lane << 2);
+        if (row < rows) quantiseTileRow(source + stride * row + (<usize>start << 2), destination, scale, block);
+        else {
+          store<f32>(scale, 0);
+          for (let pair = 0; pair < block >> 1; pair++) store<i32>(destination + (<usize>pair << 4), 0);
+        }
+      }
+    }
+    target += <usize>paddedRows * block << 1;
+    scales += <usize>paddedRows << 2;
+  }
+}
+
+/** One row's block: pairs of i16, 16 bytes apart. */
+function quantiseTileRow(source: usize, target: usize, scale: usize, count: i32): void {
+  const largest = largestMagnitude(source, count);
+  store<f32>(scale, largest / MATMUL_ONE);
+  const inverse = f32x4.splat(largest > 0 ? MATMUL_ONE / largest : 0);
+  const end = source + (<usize>count << 2);
+  while (source < end) {
+    const pairs = i16x8.narrow_i32x4_s(
+      i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), inverse))),
+      i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source, 16), inverse))),
+    );
+    v128.store32_lane(target, pairs, 0);
+    v128.store32_lane(target, pairs, 1, 16);
+    v128.store32_lane(target, pairs, 2, 32);
+    v128.store32_lane(target, pairs, 3, 48);
+    source += 32;
+    target += 64;
+  }
+}
+
+/** Quantises one row of `depth` (a multiple of 32) f32 to 16-bit integers, its scale in `scale`, the sum of each 32 in `sums` (as f32, scaled). */
+export function quantiseRow(source: usize, target: usize, scale: usize, sums: usize, depth: i32): void {
+  const largest = largestMagnitude(source, depth);
+  const factor = largest / MATVEC_ONE;
+  store<f32>(scale, factor);
+  const inverse = f32x4.splat(largest > 0 ? MATVEC_ONE / largest : 0);
+  const end = source + (<usize>depth << 2);
+  while (source < end) {
+    let sum = i32x4.splat(0);
+    for (let part = 0; part < 4; part++) {
+      const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), inverse)));
+      const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source, 16), inverse)));
+      sum = i32x4.add(sum, i32x4.add(low, high));
+      v128.store(target, i16x8.narrow_i32x4_s(low, high));
+      source += 32;
+      target += 16;
+    }
+    const total = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
+    store<f32>(sums, <f32>total * factor);
+    sums += 4;
+  }
+}
+
+function largestMagnitude(source: usize, count: i32): f32 {
+  let largest = f32x4.splat(0);
+  const end = source + (<usize>count << 2);
+  for (; source < end; source += 16) largest = f32x4.pmax(largest, f32x4.abs(v128.load(source)));
+  return maxLanes(largest);
+}

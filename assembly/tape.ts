@@ -1,0 +1,217 @@
+/**
+ * The tape: the steps of a forward pass, written down by the caller as numbers in memory and run here in one call, by
+ * one thread or by several that each take their share of every step. The core knows the steps, not the models.
+ *
+ * A step is its operation, then its arguments, 4 bytes each. src/core/tape.ts writes them in the same order.
+ */
+import { AttentionLayer, attend, scoreEntries } from "./attention";
+import { attendRow, mergeParts } from "./attention-row";
+import { barrier } from "./barrier";
+import { matmulF32 } from "./matmul-f32";
+import { matvecF32 } from "./matvec-f32";
+import { embedF32, embedQ8 } from "./pack";
+import { appendRows, rotateRows } from "./rotary";
+import { packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply } from "./rows";
+import { matmulQ8, matvecQ8 } from "./weights-q8";
+
+const enum Operation {
+  End,
+  Barrier,
+  EmbedF32,
+  EmbedQ8,
+  RmsNorm,
+  PackRows,
+  QuantiseRows,
+  QuantiseRow,
+  MatmulF32,
+  MatvecF32,
+  MatmulQ8,
+  MatvecQ8,
+  Rotate,
+  Append,
+  Attend,
+  AttendRow,
+  MergeParts,
+  ScoreEntries,
+  SiluMultiply,
+}
+
+// @ts-ignore: decorator
+@inline
+function word(tape: usize, index: i32): i32 {
+  return load<i32>(tape + (<usize>index << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+function number(tape: usize, index: i32): f32 {
+  return load<f32>(tape + (<usize>index << 2));
+}
+
+/** The first of `count` things that thread `thread` of `threads` does. */
+// @ts-ignore: decorator
+@inline
+function share(count: i32, thread: i32, threads: i32): i32 {
+  return (count * thread) / threads;
+}
+
+/**
+ * Runs a tape to its end as thread `thread` of `threads`.
+ * @param scratch this thread's own scratch, as large as the largest step asks for
+ * @param state the barrier's, shared by all threads
+ */
+export function run(tape: usize, thread: i32, threads: i32, scratch: usize, state: usize): void {
+  const next = thread + 1;
+  for (;;) {
+    switch (word(tape, 0)) {
+      case Operation.Barrier: {
+        barrier(state, threads);
+        tape += 4;
+        break;
+      }
+      case Operation.EmbedF32:
+      case Operation.EmbedQ8: {
+        // weights, tokens, target, rows, width
+        const rows = word(tape, 4);
+        const width = word(tape, 5);
+        for (let row = share(rows, thread, threads); row < share(rows, next, threads); row++) {
+          const token = load<i32>(<usize>word(tape, 2) + (<usize>row << 2));
+          const target = <usize>word(tape, 3) + (<usize>row * width << 2);
+          if (word(tape, 0) == Operation.EmbedF32) embedF32(word(tape, 1), token, width, target);
+          else embedQ8(word(tape, 1), token, width, target);
+        }
+        tape += 24;
+        break;
+      }
+      case Operation.RmsNorm: {
+        // source, weight, target, width, epsilon, rows
+        const rows = word(tape, 6);
+        rmsNorm(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), number(tape, 5), share(rows, thread, threads), share(rows, next, threads));
+        tape += 28;
+        break;
+      }
+      case Operation.PackRows: {
+        // source, target, rows, depth
+        const tiles = (word(tape, 3) + 3) >> 2;
+        packRowsF32(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), share(tiles, thread, threads), share(tiles, next, threads));
+        tape += 20;
+        break;
+      }
+      case Operation.QuantiseRows: {
+        // source, target, scales, rows, depth
+        const tiles = (word(tape, 4) + 3) >> 2;
+        quantiseRows(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), share(tiles, thread, threads), share(tiles, next, threads));
+        tape += 24;
+        break;
+      }
+      case Operation.QuantiseRow: {
+        // source, target, scale, sums, depth
+        if (thread == 0) quantiseRow(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5));
+        tape += 24;
+        break;
+      }
+      case Operation.MatmulF32: {
+        // activations, weights, results, result stride, rows, depth, panels, accumulate
+        const panels = word(tape, 7);
+        matmulF32(
+          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6),
+          share(panels, thread, threads), share(panels, next, threads), word(tape, 8),
+        );
+        tape += 36;
+        break;
+      }
+      case Operation.MatvecF32: {
+        // activations, weights, results, depth, panels, accumulate
+        const panels = word(tape, 5);
+        matvecF32(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), share(panels, thread, threads), share(panels, next, threads), word(tape, 6));
+        tape += 28;
+        break;
+      }
+      case Operation.MatmulQ8: {
+        // activations, row scales, weights, results, result stride, rows, depth, panels, accumulate
+        const panels = word(tape, 8);
+        matmulQ8(
+          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6), word(tape, 7),
+          share(panels, thread, threads), share(panels, next, threads), word(tape, 9), scratch,
+        );
+        tape += 40;
+        break;
+      }
+      case Operation.MatvecQ8: {
+        // activations, scale, weights, results, depth, panels, accumulate
+        const panels = word(tape, 6);
+        matvecQ8(
+          word(tape, 1), load<f32>(word(tape, 2)), word(tape, 3), word(tape, 4), word(tape, 5),
+          share(panels, thread, threads), share(panels, next, threads), word(tape, 7),
+        );
+        tape += 32;
+        break;
+      }
+      case Operation.Rotate: {
+        // layer, cell with the address of the rotation rows, row offsets, half, factor, rows
+        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
+        const rotations = load<usize>(word(tape, 2));
+        const rows = word(tape, 6);
+        const first = share(rows, thread, threads);
+        const end = share(rows, next, threads);
+        const keyStride = <usize>(layer.keyHeads * layer.headSize) << 2;
+        rotateRows(
+          layer.queries, keyStride * layer.group, layer.keyHeads * layer.group, layer.group, layer.headSize, word(tape, 4),
+          rotations, word(tape, 3), layer.heads, number(tape, 5), first, end,
+        );
+        rotateRows(
+          layer.keys, keyStride, layer.keyHeads, 1, layer.headSize, word(tape, 4),
+          rotations, word(tape, 3), layer.heads, number(tape, 5), first, end,
+        );
+        tape += 28;
+        break;
+      }
+      case Operation.Append: {
+        // layer, rows
+        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
+        const rows = word(tape, 2);
+        const headBytes = <usize>layer.headSize << 2;
+        for (let head = thread; head < layer.keyHeads; head += threads) {
+          const entry = layer.heads + (<usize>head << 4);
+          appendRows(
+            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.keyHeads,
+            load<usize>(entry), load<i32>(entry, 4) - rows, rows, layer.headSize, layer.pageShift,
+          );
+        }
+        tape += 12;
+        break;
+      }
+      case Operation.Attend: {
+        attend(changetype<AttentionLayer>(<usize>word(tape, 1)), scratch, thread, threads);
+        tape += 8;
+        break;
+      }
+      case Operation.AttendRow: {
+        // layer, parts
+        attendRow(changetype<AttentionLayer>(<usize>word(tape, 1)), word(tape, 2), scratch, thread, threads);
+        tape += 12;
+        break;
+      }
+      case Operation.MergeParts: {
+        // layer, parts
+        mergeParts(changetype<AttentionLayer>(<usize>word(tape, 1)), word(tape, 2), thread, threads);
+        tape += 12;
+        break;
+      }
+      case Operation.ScoreEntries: {
+        scoreEntries(changetype<AttentionLayer>(<usize>word(tape, 1)), scratch, thread, threads);
+        tape += 8;
+        break;
+      }
+      case Operation.SiluMultiply: {
+        // gate, up, width, rows
+        const rows = word(tape, 4);
+        siluMultiply(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads));
+        tape += 20;
+        break;
+      }
+      default:
+        return;
+    }
+  }
+}

@@ -1,0 +1,284 @@
+/** The paged key/value cache of one session: for every layer and KV head its own entries, positions and pages. */
+import type { Core } from "../core/core.ts";
+import { ArgumentError } from "../errors.ts";
+import type { RotationRows } from "../model/rotary.ts";
+import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "./pages.ts";
+import { Positions } from "./positions.ts";
+
+/** Which rotation cached keys carry: `contiguous` turns survivors to 0..n-1; `original` leaves them where they stood. */
+export type Scheme = "contiguous" | "original";
+
+/** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
+export const HEAD_ENTRY_BYTES = 16;
+
+interface HeadState {
+  pages: number[];
+  length: number;
+  positions: Positions;
+}
+
+/** Entries are f32 keys, rotated, and values. A page is shared between forks until one of them writes to it. */
+export class KeyValueCache {
+  readonly layers: number;
+  readonly keyHeads: number;
+  readonly scheme: Scheme;
+  readonly #pool: PagePool;
+  readonly #core: Core;
+  readonly #heads: HeadState[];
+  /** Tokens read in all, kept or not. */
+  #absolutePosition = 0;
+  /** The heads' entries, then their page addresses, [layers · keyHeads][capacity]; rebuilt when a head outgrows it. */
+  #table = 0;
+  #pageCapacity = 0;
+
+  constructor(pool: PagePool, layers: number, keyHeads: number, scheme: Scheme) {
+    this.#pool = pool;
+    this.#core = pool.core;
+    this.layers = layers;
+    this.keyHeads = keyHeads;
+    this.scheme = scheme;
+    this.#heads = Array.from({ length: layers * keyHeads }, () => ({
+      pages: [],
+      length: 0,
+      positions: new Positions(),
+    }));
+  }
+
+  get headSize(): number {
+    return this.#pool.headSize;
+  }
+
+  get absolutePosition(): number {
+    return this.#absolutePosition;
+  }
+
+  /** Entries that a head holds. */
+  length(layer: number, head: number): number {
+    return this.#head(layer, head).length;
+  }
+
+  /** Entries of the head that holds most. */
+  get longest(): number {
+    return this.#heads.reduce((longest, head) => Math.max(longest, head.length), 0);
+  }
+
+  /** Whether all heads hold the same number of entries. */
+  get isEven(): boolean {
+    return this.#heads.every((head) => head.length === this.#heads[0]!.length);
+  }
+
+  /** The position at which a head sees the next token: behind its entries, or behind the text, as the scheme says. */
+  nextPosition(layer: number, head: number): number {
+    return this.scheme === "contiguous" ? this.length(layer, head) : this.#absolutePosition;
+  }
+
+  /** Bytes of the pages this cache holds, shared or not, and of its table. */
+  get byteLength(): number {
+    const pages = this.#heads.reduce((sum, head) => sum + head.pages.length, 0);
+    return pages * this.#pool.pageBytes + this.#tableBytes(this.#pageCapacity);
+  }
+
+  /** The addresses of the pages held: what forks share counts once in their union. */
+  get pages(): number[] {
+    return this.#heads.flatMap((head) => head.pages);
+  }
+
+  /** Where in the text a head's entries stood: [length], position 0 being the session's first token. */
+  positions(layer: number, head: number): Int32Array {
+    const state = this.#head(layer, head);
+    return state.positions.toArray(state.length);
+  }
+
+  /** A head's keys as they are rotated now: [length, headSize]. */
+  keys(layer: number, head: number): Float32Array {
+    return this.#copy(this.#head(layer, head), 0);
+  }
+
+  /** A head's values: [length, headSize]. */
+  values(layer: number, head: number): Float32Array {
+    return this.#copy(this.#head(layer, head), PAGE_ENTRIES * this.headSize * 4);
+  }
+
+  /**
+   * Makes room for `rows` more entries in every head and writes the table with lengths that count them already.
+   * Nothing changes for readers until `commit`.
+   * @param rotationBase the row of the rotation rows that stands for position 0
+   * @returns address of the table: one entry for each layer and head, layer by layer
+   */
+  reserve(rows: number, rotationBase: number): number {
+    let longest = 0;
+    for (const head of this.#heads) {
+      const needed = Math.ceil((head.length + rows) / PAGE_ENTRIES);
+      const last = head.length >> PAGE_SHIFT;
+      if (rows > 0 && last < head.pages.length) this.#own(head, last);
+      while (head.pages.length < needed) head.pages.push(this.#pool.take());
+      longest = Math.max(longest, head.pages.length);
+    }
+    this.#growTable(longest);
+    const count = this.#heads.length;
+    const pagesStart = this.#table + count * HEAD_ENTRY_BYTES;
+    const entries = this.#core.i32(this.#table, count * 4);
+    const addresses = this.#core.u32(pagesStart, count * this.#pageCapacity);
+    for (let index = 0; index < count; index++) {
+      const head = this.#heads[index]!;
+      const next = this.scheme === "contiguous" ? head.length : this.#absolutePosition;
+      entries[index * 4] = pagesStart + index * this.#pageCapacity * 4;
+      entries[index * 4 + 1] = head.length + rows;
+      entries[index * 4 + 2] = next - rotationBase;
+      addresses.set(head.pages, index * this.#pageCapacity);
+    }
+    return this.#table;
+  }
+
+  /** Makes the rows that were written into reserved room part of the cache. */
+  commit(rows: number): void {
+    for (const head of this.#heads) head.length += rows;
+    this.#absolutePosition += rows;
+  }
+
+  /** Frees pages that were reserved and not committed. */
+  trim(): void {
+    for (const head of this.#heads) this.#dropPages(head, Math.ceil(head.length / PAGE_ENTRIES));
+  }
+
+  /**
+   * Keeps the given entries of every head and drops the others; pages fall free at once. In the contiguous scheme the
+   * keys are turned to their new places.
+   * @param indices for layer l and head h the entries to keep, strictly ascending; heads may keep different numbers
+   * @throws ArgumentError naming the head whose indices do not ascend or point nowhere
+   */
+  keep(indices: (layer: number, head: number) => Int32Array, rotations: RotationRows): void {
+    const chosen: Int32Array[] = [];
+    for (let layer = 0; layer < this.layers; layer++) {
+      for (let head = 0; head < this.keyHeads; head++) {
+        const list = indices(layer, head);
+        checkIndices(list, this.length(layer, head), layer, head);
+        chosen.push(list);
+      }
+    }
+    const turned = this.scheme === "contiguous" ? rotations.fromZero(this.longest) : 0;
+    /** Heads that kept the same entries of the same positions go on sharing one list. */
+    const shared = new Map<Positions, Map<Int32Array, Positions>>();
+    for (const [index, head] of this.#heads.entries()) {
+      const list = chosen[index]!;
+      if (list.length !== head.length) this.#gather(head, list, turned, rotations.half);
+      const known = shared.get(head.positions) ?? new Map<Int32Array, Positions>();
+      shared.set(head.positions, known);
+      const positions = known.get(list) ?? head.positions.keep(list, this.#absolutePosition);
+      known.set(list, positions);
+      head.positions = positions;
+    }
+  }
+
+  /** A cache of the same content that shares all pages until either side writes. */
+  fork(): KeyValueCache {
+    const copy = new KeyValueCache(this.#pool, this.layers, this.keyHeads, this.scheme);
+    for (const [index, head] of this.#heads.entries()) {
+      for (const page of head.pages) this.#pool.hold(page);
+      copy.#heads[index] = { pages: [...head.pages], length: head.length, positions: head.positions };
+    }
+    copy.#absolutePosition = this.#absolutePosition;
+    return copy;
+  }
+
+  /** Lets go of every page and of the table. */
+  dispose(): void {
+    for (const head of this.#heads) {
+      this.#dropPages(head, 0);
+      head.length = 0;
+    }
+    if (this.#table) this.#core.free(this.#table);
+    this.#table = 0;
+    this.#pageCapacity = 0;
+  }
+
+  #head(layer: number, head: number): HeadState {
+    if (!(layer >= 0 && layer < this.layers && head >= 0 && head < this.keyHeads)) {
+      throw new ArgumentError(`Layer ${layer}, head ${head}: there are ${this.layers} layers of ${this.keyHeads} KV heads`);
+    }
+    return this.#heads[layer * this.keyHeads + head]!;
+  }
+
+  /** Makes page `index` of a head its own before it is written to. */
+  #own(head: HeadState, index: number): void {
+    const page = head.pages[index]!;
+    if (!this.#pool.isShared(page)) return;
+    const copy = this.#pool.take();
+    this.#core.bytes(copy, this.#pool.pageBytes).set(this.#core.bytes(page, this.#pool.pageBytes));
+    this.#pool.release(page);
+    head.pages[index] = copy;
+  }
+
+  #gather(head: HeadState, list: Int32Array, rotations: number, half: number): void {
+    const needed = Math.ceil(list.length / PAGE_ENTRIES);
+    // In place unless a fork still reads the pages that would be written.
+    const inPlace = !head.pages.slice(0, needed).some((page) => this.#pool.isShared(page));
+    const target = inPlace ? head.pages : Array.from({ length: needed }, () => this.#pool.take());
+    this.#core.borrow((head.pages.length + needed + list.length) * 4, (pointer) => {
+      const targetPointer = pointer + head.pages.length * 4;
+      const listPointer = targetPointer + needed * 4;
+      this.#core.u32(pointer, head.pages.length).set(head.pages);
+      this.#core.u32(targetPointer, needed).set(target.slice(0, needed));
+      this.#core.i32(listPointer, list.length).set(list);
+      this.#core.kernels.gatherTurn(
+        pointer,
+        targetPointer,
+        listPointer,
+        list.length,
+        this.headSize,
+        half,
+        rotations,
+        PAGE_SHIFT,
+      );
+    });
+    if (inPlace) {
+      this.#dropPages(head, needed);
+    } else {
+      this.#dropPages(head, 0);
+      head.pages = target;
+    }
+    head.length = list.length;
+  }
+
+  #dropPages(head: HeadState, remaining: number): void {
+    for (const page of head.pages.splice(remaining)) this.#pool.release(page);
+  }
+
+  #copy(head: HeadState, offset: number): Float32Array {
+    const rowBytes = this.headSize * 4;
+    const target = new Float32Array(head.length * this.headSize);
+    for (const [index, page] of head.pages.entries()) {
+      const first = index * PAGE_ENTRIES;
+      const rows = Math.min(PAGE_ENTRIES, head.length - first);
+      if (rows <= 0) break;
+      target.set(this.#core.f32(page + offset, (rows * rowBytes) / 4), first * this.headSize);
+    }
+    return target;
+  }
+
+  #tableBytes(pageCapacity: number): number {
+    // The allocator gives out multiples of 64.
+    return Math.ceil((pageCapacity && this.#heads.length * (HEAD_ENTRY_BYTES + pageCapacity * 4)) / 64) * 64;
+  }
+
+  #growTable(pages: number): void {
+    if (this.#table && pages <= this.#pageCapacity) return;
+    const capacity = Math.max(4, 2 ** Math.ceil(Math.log2(pages + 1)));
+    const table = this.#core.allocate(this.#tableBytes(capacity));
+    if (this.#table) this.#core.free(this.#table);
+    this.#table = table;
+    this.#pageCapacity = capacity;
+  }
+}
+
+function checkIndices(list: Int32Array, length: number, layer: number, head: number): void {
+  let previous = -1;
+  for (const index of list) {
+    if (index <= previous || index >= length) {
+      throw new ArgumentError(
+        `Layer ${layer}, head ${head}: entries to keep must ascend strictly and be below ${length}; ${index} follows ${previous}`,
+      );
+    }
+    previous = index;
+  }
+}

@@ -1,0 +1,54 @@
+/** The pages of the key/value cache: fixed stretches of the core's memory, counted so that sessions can share them. */
+import type { Core } from "../core/core.ts";
+
+/** log2 of the entries in a page. */
+export const PAGE_SHIFT = 5;
+/** Entries of one head that a page holds: their keys, then their values. */
+export const PAGE_ENTRIES = 1 << PAGE_SHIFT;
+
+/** Gives out pages for heads of one size; a page is freed when its last holder lets go. */
+export class PagePool {
+  readonly core: Core;
+  readonly headSize: number;
+  /** Bytes of one page: keys and values, f32. */
+  readonly pageBytes: number;
+  readonly #holders = new Map<number, number>();
+
+  constructor(core: Core, headSize: number) {
+    this.core = core;
+    this.headSize = headSize;
+    this.pageBytes = PAGE_ENTRIES * headSize * 2 * 4;
+  }
+
+  /** Pages held by anyone. */
+  get pageCount(): number {
+    return this.#holders.size;
+  }
+
+  /** A page with one holder, its content undefined. @throws MemoryError */
+  take(): number {
+    const page = this.core.allocate(this.pageBytes);
+    this.#holders.set(page, 1);
+    return page;
+  }
+
+  /** One holder more. */
+  hold(page: number): void {
+    this.#holders.set(page, this.#holders.get(page)! + 1);
+  }
+
+  /** One holder less; the last one frees the page. */
+  release(page: number): void {
+    const holders = this.#holders.get(page)! - 1;
+    if (holders > 0) {
+      this.#holders.set(page, holders);
+    } else {
+      this.#holders.delete(page);
+      this.core.free(page);
+    }
+  }
+
+  isShared(page: number): boolean {
+    return this.#holders.get(page)! > 1;
+  }
+}

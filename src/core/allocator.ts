@@ -1,0 +1,131 @@
+/** Gives out and takes back stretches of the core's memory, and keeps its books to the byte. */
+import { MemoryError } from "../errors.ts";
+
+const ALIGNMENT = 64;
+const WASM_PAGE = 65_536;
+/** 4 GiB: what 32-bit pointers reach. */
+const MAXIMUM_BYTES = 65_536 * WASM_PAGE;
+
+/** A free stretch; the list is sorted by address and no two stretches touch. */
+interface Stretch {
+  start: number;
+  length: number;
+}
+
+/** First fit over a list of free stretches that are joined when they touch; every stretch is a multiple of 64 bytes. */
+export class Allocator {
+  readonly #memory: WebAssembly.Memory;
+  readonly #taken = new Map<number, number>();
+  readonly #free: Stretch[] = [];
+  /** First byte that was never given out. */
+  #top: number;
+  #bytesInUse = 0;
+  #peakBytes = 0;
+
+  constructor(memory: WebAssembly.Memory, heapBase: number) {
+    this.#memory = memory;
+    this.#top = roundUp(heapBase);
+  }
+
+  /** Bytes given out now, each stretch rounded up to 64. */
+  get bytesInUse(): number {
+    return this.#bytesInUse;
+  }
+
+  /** The most bytes ever given out at once. */
+  get peakBytes(): number {
+    return this.#peakBytes;
+  }
+
+  /** Address of `byteLength` bytes, aligned to 64, holding whatever they held before. @throws MemoryError when the memory cannot grow. */
+  allocate(byteLength: number): number {
+    const length = roundUp(Math.max(1, byteLength));
+    const pointer = this.#reuse(length) ?? this.#extend(length);
+    this.#taken.set(pointer, length);
+    this.#bytesInUse += length;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytesInUse);
+    return pointer;
+  }
+
+  /** Takes back what `allocate` gave. */
+  free(pointer: number): void {
+    const length = this.#taken.get(pointer);
+    if (length === undefined) throw new MemoryError(`Address ${pointer} is not given out, so it cannot be freed`);
+    this.#taken.delete(pointer);
+    this.#bytesInUse -= length;
+    const after = this.#firstAfter(pointer);
+    const next = this.#free[after];
+    const previous = this.#free[after - 1];
+    const joinsNext = next !== undefined && pointer + length === next.start;
+    if (previous !== undefined && previous.start + previous.length === pointer) {
+      previous.length += length;
+      if (joinsNext) {
+        previous.length += next.length;
+        this.#free.splice(after, 1);
+      }
+    } else if (joinsNext) {
+      next.start = pointer;
+      next.length += length;
+    } else {
+      this.#free.splice(after, 0, { start: pointer, length });
+    }
+    this.#lowerTop();
+  }
+
+  #reuse(length: number): number | undefined {
+    for (let index = 0; index < this.#free.length; index++) {
+      const stretch = this.#free[index]!;
+      if (stretch.length < length) continue;
+      const pointer = stretch.start;
+      if (stretch.length === length) this.#free.splice(index, 1);
+      else {
+        stretch.start += length;
+        stretch.length -= length;
+      }
+      return pointer;
+    }
+    return undefined;
+  }
+
+  #extend(length: number): number {
+    const pointer = this.#top;
+    const end = pointer + length;
+    const missing = end - this.#memory.buffer.byteLength;
+    if (missing > 0) {
+      if (end > MAXIMUM_BYTES) throw new MemoryError(`${length} bytes more would pass the 4 GiB that a core can hold`);
+      try {
+        this.#memory.grow(Math.ceil(missing / WASM_PAGE));
+      } catch {
+        throw new MemoryError(
+          `The core's memory of ${this.#memory.buffer.byteLength} bytes cannot grow by ${missing} (${length} were asked for)`,
+        );
+      }
+    }
+    this.#top = end;
+    return pointer;
+  }
+
+  /** Index of the first free stretch that starts after `pointer`. */
+  #firstAfter(pointer: number): number {
+    let low = 0;
+    let high = this.#free.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#free[middle]!.start < pointer) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #lowerTop(): void {
+    const last = this.#free.at(-1);
+    if (last && last.start + last.length === this.#top) {
+      this.#top = last.start;
+      this.#free.pop();
+    }
+  }
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}

@@ -1,0 +1,43 @@
+/** The record that tells the core's attention what a layer works on; assembly/attention.ts has it field by field. */
+import type { Core } from "./core.ts";
+
+/** All pointers are byte addresses; see the fields' meaning and shapes in assembly/attention.ts. */
+export interface AttentionLayer {
+  queries: number;
+  keys: number;
+  values: number;
+  outputs: number;
+  heads: number;
+  segments: number;
+  segmentCount: number;
+  keyHeads: number;
+  group: number;
+  headSize: number;
+  pageShift: number;
+  scale: number;
+  statistics: number;
+  scores: number;
+  factors: number;
+}
+
+/** Bytes of one record. */
+export const ATTENTION_LAYER_BYTES = 64;
+
+/** Writes one record. */
+export function writeAttentionLayer(core: Core, pointer: number, layer: AttentionLayer): void {
+  core.u32(pointer, 11).set([
+    layer.queries,
+    layer.keys,
+    layer.values,
+    layer.outputs,
+    layer.heads,
+    layer.segments,
+    layer.segmentCount,
+    layer.keyHeads,
+    layer.group,
+    layer.headSize,
+    layer.pageShift,
+  ]);
+  core.f32(pointer + 44, 1)[0] = layer.scale;
+  core.u32(pointer + 48, 3).set([layer.statistics, layer.scores, layer.factors]);
+}

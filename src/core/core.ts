@@ -1,0 +1,71 @@
+/** One instance of the core with the memory it owns. */
+import { Allocator } from "./allocator.ts";
+import type { Kernels } from "./kernels.ts";
+import { instantiate } from "./module.ts";
+
+/**
+ * The kernels, their memory and its allocator. Views are made on demand and must not be kept: growing the memory
+ * detaches them.
+ */
+export class Core {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: Kernels;
+  readonly #allocator: Allocator;
+
+  /** @param module a build of the core for an unshared memory */
+  constructor(module: WebAssembly.Module) {
+    this.memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
+    this.kernels = instantiate(module, this.memory);
+    this.#allocator = new Allocator(this.memory, this.kernels.heapBase());
+  }
+
+  /** Address of `byteLength` uninitialised bytes, aligned to 64. @throws MemoryError */
+  allocate(byteLength: number): number {
+    return this.#allocator.allocate(byteLength);
+  }
+
+  free(pointer: number): void {
+    this.#allocator.free(pointer);
+  }
+
+  /** Bytes given out now. */
+  get bytesInUse(): number {
+    return this.#allocator.bytesInUse;
+  }
+
+  /** The most bytes given out at once so far. */
+  get peakBytes(): number {
+    return this.#allocator.peakBytes;
+  }
+
+  /** Bytes of the WebAssembly memory, which never shrinks. */
+  get byteLength(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  bytes(pointer: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer as ArrayBuffer, pointer, length);
+  }
+
+  f32(pointer: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory.buffer as ArrayBuffer, pointer, length);
+  }
+
+  i32(pointer: number, length: number): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.memory.buffer as ArrayBuffer, pointer, length);
+  }
+
+  u32(pointer: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.memory.buffer as ArrayBuffer, pointer, length);
+  }
+
+  /** Runs `use` with the address of `byteLength` bytes that are freed afterwards, whatever happens. */
+  borrow<T>(byteLength: number, use: (pointer: number) => T): T {
+    const pointer = this.allocate(byteLength);
+    try {
+      return use(pointer);
+    } finally {
+      this.free(pointer);
+    }
+  }
+}

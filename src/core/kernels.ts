@@ -1,0 +1,112 @@
+/** The functions that the core exports; what each computes is said in assembly/, at the function of the same name. */
+
+/** Pointers and strides are bytes, everything else counts elements. */
+export interface Kernels {
+  heapBase(): number;
+  run(tape: number, thread: number, threads: number, scratch: number, state: number): void;
+  attentionScratch(headSize: number): number;
+  rowPartsBytes(queryHeads: number, headSize: number, threads: number): number;
+  integerBlock(depth: number): number;
+  matmulF32(
+    activations: number,
+    weights: number,
+    results: number,
+    resultStride: number,
+    rows: number,
+    depth: number,
+    firstPanel: number,
+    endPanel: number,
+    accumulate: number,
+  ): void;
+  matvecF32(
+    activations: number,
+    weights: number,
+    results: number,
+    depth: number,
+    firstPanel: number,
+    endPanel: number,
+    accumulate: number,
+  ): void;
+  matmulQ8(
+    activations: number,
+    rowScales: number,
+    weights: number,
+    results: number,
+    resultStride: number,
+    rows: number,
+    depth: number,
+    firstPanel: number,
+    endPanel: number,
+    accumulate: number,
+    scratch: number,
+  ): void;
+  matvecQ8(
+    activations: number,
+    scale: number,
+    weights: number,
+    results: number,
+    depth: number,
+    firstPanel: number,
+    endPanel: number,
+    accumulate: number,
+  ): void;
+  dequantise(type: number, source: number, target: number, count: number): void;
+  packF32(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packTransposedF32(source: number, depth: number, columns: number, target: number): void;
+  packQ8(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packRowsF32(
+    source: number,
+    target: number,
+    rows: number,
+    depth: number,
+    firstTile: number,
+    endTile: number,
+  ): void;
+  quantiseRows(
+    source: number,
+    target: number,
+    scales: number,
+    rows: number,
+    depth: number,
+    firstTile: number,
+    endTile: number,
+  ): void;
+  quantiseRow(source: number, target: number, scale: number, sums: number, depth: number): void;
+  embedF32(weights: number, row: number, depth: number, target: number): void;
+  embedQ8(weights: number, row: number, depth: number, target: number): void;
+  gatherRows(source: number, indices: number, target: number, count: number, rowBytes: number): void;
+  gatherTurn(
+    sourcePages: number,
+    targetPages: number,
+    indices: number,
+    count: number,
+    headSize: number,
+    half: number,
+    rotations: number,
+    pageShift: number,
+  ): void;
+  turnRows(
+    rows: number,
+    count: number,
+    headSize: number,
+    half: number,
+    rotations: number,
+    positions: number,
+    sign: number,
+  ): void;
+  add(a: number, b: number, target: number, count: number): void;
+  rmsNorm(
+    source: number,
+    weight: number,
+    target: number,
+    width: number,
+    epsilon: number,
+    firstRow: number,
+    endRow: number,
+  ): void;
+  siluMultiply(gate: number, up: number, width: number, firstRow: number, endRow: number): void;
+  softmax(source: number, target: number, rows: number, width: number): void;
+  allFinite(source: number, count: number): number;
+  argMax(source: number, count: number): number;
+  topIndices(source: number, count: number, keep: number, target: number, scratch: number): void;
+}

@@ -1,0 +1,38 @@
+/** Which build of the core a runtime can run, and an instance of it on a memory of its own. */
+import { instantiateSync } from "@assemblyscript/loader";
+import { RuntimeError } from "../errors.ts";
+import type { Kernels } from "./kernels.ts";
+
+/** The builds of the core: with or without relaxed SIMD, on a memory of one thread or a shared one. */
+export type Flavour = "baseline" | "relaxed" | "baseline-shared" | "relaxed-shared";
+
+/** A module of one function on v128 that uses `i8x16.popcnt`: validates where SIMD does. */
+const simdProbe = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+]);
+/** (func (param v128 v128 v128) (result v128) f32x4.relaxed_madd) */
+const relaxedProbe = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2,
+  253, 133, 2, 11,
+]);
+
+/**
+ * The best flavour for this runtime, found by asking it, never by its name.
+ * @throws RuntimeError where WebAssembly has no SIMD
+ */
+export function bestFlavour(shared: boolean): Flavour {
+  if (!WebAssembly.validate(simdProbe)) throw new RuntimeError("This runtime has no WebAssembly SIMD (128 bit)");
+  const kind = WebAssembly.validate(relaxedProbe) ? "relaxed" : "baseline";
+  return shared ? `${kind}-shared` : kind;
+}
+
+/** Puts a compiled module on a memory. The raw exports are given back: the loader's wrappers cost 10 ns a call. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  const imports = { env: { memory } };
+  // The loader knows a module by instanceof and takes one of another realm (vm contexts, edge sandboxes) for bytes.
+  const instance =
+    module instanceof WebAssembly.Module
+      ? instantiateSync(module, imports).instance
+      : new WebAssembly.Instance(module, imports);
+  return instance.exports as unknown as Kernels;
+}

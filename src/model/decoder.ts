@@ -1,0 +1,289 @@
+/** The decoder's forward pass: a batch of rows through all layers, over a session's cache. */
+import type { KeyValueCache } from "../cache/cache.ts";
+import { HEAD_ENTRY_BYTES } from "../cache/cache.ts";
+import { PAGE_SHIFT } from "../cache/pages.ts";
+import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
+import type { Core } from "../core/core.ts";
+import { Tape } from "../core/tape.ts";
+import { ArgumentError, NumericError } from "../errors.ts";
+import type { ModelConfig } from "./config.ts";
+import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
+import { type Matrix, type ModelWeights, panelsOf } from "./weights.ts";
+import { Workspace, type WorkspaceParts } from "./workspace.ts";
+
+/** What a forward pass reads: text that enters the cache, and questions run behind it that leave no trace. */
+export interface Batch {
+  /** Tokens appended to the cache; each sees the cache and those before it. */
+  readonly text: Int32Array;
+  /** Token rows run behind cache and text, each blind to the others. */
+  readonly questions?: readonly Int32Array[];
+  /** Where the questions' attention to the entries is written. */
+  readonly scoring?: Scoring;
+  /** Whether the rows' last hidden states are wanted; else the last layer stops at its keys, values and scores. */
+  readonly hidden: boolean;
+}
+
+/** Scores of the cache's entries (the text's included) by what the questions' tokens see in them. */
+export interface Scoring {
+  /** Address of f32 scores for a layer and KV head, zero at first, with room for the entries rounded up to a page. */
+  readonly target: (layer: number, head: number) => number;
+  /** Factor of each question token, summed; undefined: an entry's score is the sharpest weight it gets. */
+  readonly factors: Float32Array | undefined;
+}
+
+/** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
+export class Decoder {
+  readonly config: ModelConfig;
+  readonly rotations: RotationRows;
+  readonly #core: Core;
+  readonly #weights: ModelWeights;
+  readonly #workspace: Workspace;
+  readonly #attentionFactor: number;
+  /** The tape of the last shape of batch, which decoding repeats. */
+  #tape = { key: "", pointer: 0, parts: undefined as WorkspaceParts | undefined };
+
+  constructor(core: Core, config: ModelConfig, weights: ModelWeights, frequencies: RotaryFrequencies) {
+    this.config = config;
+    this.#core = core;
+    this.#weights = weights;
+    this.#workspace = new Workspace(core, config);
+    this.#attentionFactor = frequencies.attentionFactor;
+    this.rotations = new RotationRows(core, frequencies);
+  }
+
+  /**
+   * Runs a batch and makes its text part of the cache.
+   * @throws ArgumentError for a token outside the vocabulary, NumericError when hidden states are not finite,
+   * MemoryError; the cache is then as it was.
+   */
+  forward(cache: KeyValueCache, batch: Batch): void {
+    const questions = batch.questions ?? [];
+    const textRows = batch.text.length;
+    const rows = questions.reduce((sum, question) => sum + question.length, textRows);
+    const segments = (textRows ? 1 : 0) + questions.length;
+    for (const list of [batch.text, ...questions]) checkTokens(list, this.config.vocabularySize);
+    const parts = this.#workspace.ensure(rows, segments);
+    try {
+      this.#writeBatch(parts, cache, batch, questions);
+      const tape = this.#tapeFor(parts, rows, textRows, batch.scoring !== undefined, batch.hidden, segments);
+      this.#core.kernels.run(tape, 0, 1, parts.threadScratch, parts.barrier);
+      // Without logits the last layer's sums stay undone, but what went wrong before shows in its input.
+      if (!this.#core.kernels.allFinite(parts.hidden, rows * this.config.hiddenSize)) {
+        throw new NumericError("The model computed NaN or infinity: its weights are damaged or overflow");
+      }
+    } catch (error) {
+      cache.trim();
+      throw error;
+    }
+    cache.commit(textRows);
+  }
+
+  /**
+   * Logits of rows of the last batch, which must have been run with `hidden`.
+   * @returns [count, vocabularySize]
+   */
+  logits(firstRow: number, count: number): Float32Array {
+    const { hiddenSize, vocabularySize, normEpsilon } = this.config;
+    const parts = this.#workspace.ensure(count, 1);
+    const stride = panelsOf(vocabularySize) * 8;
+    return this.#core.borrow(Math.ceil(count / 4) * 4 * stride * 4, (results) => {
+      const tape = new Tape();
+      const source = parts.hidden + firstRow * hiddenSize * 4;
+      tape.rmsNorm(source, this.#weights.outputNorm, parts.normed, hiddenSize, normEpsilon, count);
+      tape.barrier();
+      this.#project(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
+      const pointer = tape.write(this.#core);
+      try {
+        this.#core.kernels.run(pointer, 0, 1, parts.threadScratch, parts.barrier);
+      } finally {
+        this.#core.free(pointer);
+      }
+      const logits = new Float32Array(count * vocabularySize);
+      for (let row = 0; row < count; row++) {
+        logits.set(this.#core.f32(results + row * stride * 4, vocabularySize), row * vocabularySize);
+      }
+      if (!logits.every(Number.isFinite)) throw new NumericError("The model computed logits that are NaN or infinite");
+      return logits;
+    });
+  }
+
+  /** Frees what the decoder holds besides the weights. */
+  dispose(): void {
+    this.#workspace.dispose();
+    this.rotations.dispose();
+    if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
+    this.#tape = { key: "", pointer: 0, parts: undefined };
+  }
+
+  /** Writes tokens, segments, the layers' records and the rows' places. */
+  #writeBatch(parts: WorkspaceParts, cache: KeyValueCache, batch: Batch, questions: readonly Int32Array[]): void {
+    const core = this.#core;
+    const { layers, keyHeads, queryHeads, headSize } = this.config;
+    const textRows = batch.text.length;
+    const segments: number[] = [];
+    if (textRows) segments.push(0, textRows, 1, 0);
+    let row = textRows;
+    let longest = textRows;
+    for (const question of questions) {
+      segments.push(row, question.length, 0, 0);
+      row += question.length;
+      longest = Math.max(longest, textRows + question.length);
+    }
+    const tokens = core.i32(parts.tokens, row);
+    const offsets = core.i32(parts.rowOffsets, row);
+    tokens.set(batch.text);
+    for (let index = 0; index < textRows; index++) offsets[index] = index;
+    let first = textRows;
+    for (const question of questions) {
+      tokens.set(question, first);
+      for (let index = 0; index < question.length; index++) offsets[first + index] = textRows + index;
+      first += question.length;
+    }
+    core.u32(parts.segments, segments.length).set(segments);
+
+    const start = cache.scheme === "contiguous" ? 0 : cache.absolutePosition;
+    const reach = (cache.scheme === "contiguous" ? cache.longest : 0) + longest;
+    const rotations = this.rotations.around(start, reach);
+    const table = cache.reserve(textRows, rotations.base);
+    core.u32(parts.rotationCell, 1)[0] = rotations.pointer;
+    if (batch.scoring?.factors) core.f32(parts.factors + textRows * 4, row - textRows).set(batch.scoring.factors);
+    for (let layer = 0; layer < layers; layer++) {
+      const scores = parts.scores + layer * keyHeads * 4;
+      if (batch.scoring) {
+        const { target } = batch.scoring;
+        core.u32(scores, keyHeads).set(Array.from({ length: keyHeads }, (_, head) => target(layer, head)));
+      }
+      writeAttentionLayer(core, parts.layers + layer * ATTENTION_LAYER_BYTES, {
+        queries: parts.queries,
+        keys: parts.keys,
+        values: parts.values,
+        outputs: parts.attended,
+        heads: table + layer * keyHeads * HEAD_ENTRY_BYTES,
+        segments: parts.segments,
+        segmentCount: segments.length / 4,
+        keyHeads,
+        group: queryHeads / keyHeads,
+        headSize,
+        pageShift: PAGE_SHIFT,
+        scale: 1 / Math.sqrt(headSize),
+        statistics: batch.scoring ? parts.statistics : 0,
+        scores,
+        factors: batch.scoring?.factors ? parts.factors : 0,
+      });
+    }
+  }
+
+  #tapeFor(
+    parts: WorkspaceParts,
+    rows: number,
+    textRows: number,
+    scoring: boolean,
+    hidden: boolean,
+    segments: number,
+  ): number {
+    const single = rows === 1 && textRows === 1 && segments === 1 && !scoring;
+    const key = `${rows} ${textRows} ${scoring} ${hidden} ${single}`;
+    if (this.#tape.key === key && this.#tape.parts === parts) return this.#tape.pointer;
+    const tape = new Tape();
+    const { embedding } = this.#weights;
+    tape.embed(embedding.form, embedding.pointer, parts.tokens, parts.hidden, rows, this.config.hiddenSize);
+    tape.barrier();
+    for (let layer = 0; layer < this.config.layers; layer++) {
+      const last = layer === this.config.layers - 1;
+      this.#layer(tape, parts, layer, { rows, textRows, scoring, single, complete: hidden || !last });
+    }
+    if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
+    this.#tape = { key, pointer: tape.write(this.#core), parts };
+    return this.#tape.pointer;
+  }
+
+  #layer(
+    tape: Tape,
+    parts: WorkspaceParts,
+    layer: number,
+    batch: { rows: number; textRows: number; scoring: boolean; single: boolean; complete: boolean },
+  ): void {
+    const { hiddenSize, intermediateSize, normEpsilon } = this.config;
+    const weights = this.#weights.layers[layer]!;
+    const record = parts.layers + layer * ATTENTION_LAYER_BYTES;
+    const { rows } = batch;
+    tape.rmsNorm(parts.hidden, weights.attentionNorm, parts.normed, hiddenSize, normEpsilon, rows);
+    tape.barrier();
+    this.#project(tape, parts, parts.normed, rows, [
+      [weights.query, parts.queries, false],
+      [weights.key, parts.keys, false],
+      [weights.value, parts.values, false],
+    ]);
+    tape.barrier();
+    tape.rotate(record, parts.rotationCell, parts.rowOffsets, this.rotations.half, this.#attentionFactor, rows);
+    tape.barrier();
+    if (batch.textRows) {
+      tape.append(record, batch.textRows);
+      tape.barrier();
+    }
+    if (batch.single) {
+      tape.attendRow(record, parts.rowParts);
+      tape.barrier();
+      tape.mergeParts(record, parts.rowParts);
+    } else {
+      tape.attend(record);
+    }
+    tape.barrier();
+    if (batch.scoring) {
+      tape.scoreEntries(record);
+      tape.barrier();
+    }
+    if (!batch.complete) return;
+    this.#project(tape, parts, parts.attended, rows, [[weights.output, parts.hidden, true]]);
+    tape.barrier();
+    tape.rmsNorm(parts.hidden, weights.feedForwardNorm, parts.normed, hiddenSize, normEpsilon, rows);
+    tape.barrier();
+    this.#project(tape, parts, parts.normed, rows, [
+      [weights.gate, parts.gate, false],
+      [weights.up, parts.up, false],
+    ]);
+    tape.barrier();
+    tape.siluMultiply(parts.gate, parts.up, intermediateSize, rows);
+    tape.barrier();
+    this.#project(tape, parts, parts.gate, rows, [[weights.down, parts.hidden, true]]);
+    tape.barrier();
+  }
+
+  /** Steps that multiply rows of activations with several matrices of the same depth: [matrix, results, accumulate]. */
+  #project(
+    tape: Tape,
+    parts: WorkspaceParts,
+    source: number,
+    rows: number,
+    products: readonly (readonly [Matrix, number, boolean])[],
+  ): void {
+    const { depth } = products[0]![0];
+    const forms = new Set(products.map(([matrix]) => matrix.form));
+    if (forms.has("f32") && rows > 1) tape.packRows(source, parts.packed, rows, depth);
+    if (forms.has("q8")) {
+      if (rows > 1) tape.quantiseRows(source, parts.quantised, parts.scales, rows, depth);
+      else tape.quantiseRow(source, parts.quantised, parts.scales, parts.sums, depth);
+    }
+    tape.barrier();
+    for (const [{ form, pointer, rows: columns }, results, accumulate] of products) {
+      const panels = panelsOf(columns);
+      const stride = panels * 32;
+      if (form === "f32") {
+        if (rows > 1) tape.matmulF32(parts.packed, pointer, results, stride, rows, depth, panels, accumulate);
+        else tape.matvecF32(source, pointer, results, depth, panels, accumulate);
+      } else if (rows > 1) {
+        tape.matmulQ8(parts.quantised, parts.scales, pointer, results, stride, rows, depth, panels, accumulate);
+      } else {
+        tape.matvecQ8(parts.quantised, parts.scales, pointer, results, depth, panels, accumulate);
+      }
+    }
+  }
+}
+
+function checkTokens(tokens: Int32Array, vocabularySize: number): void {
+  for (const [index, token] of tokens.entries()) {
+    if (!(token >= 0 && token < vocabularySize)) {
+      throw new ArgumentError(`Token ${token} at index ${index} is outside the vocabulary of ${vocabularySize}`);
+    }
+  }
+}

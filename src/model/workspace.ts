@@ -1,0 +1,120 @@
+/** The decoder's intermediate results for a batch of rows: one stretch of the core's memory, cut into named parts. */
+import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
+import type { Core } from "../core/core.ts";
+import { PAGE_ENTRIES } from "../cache/pages.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** Rows beyond the batch that kernels may write or read without using them. */
+const SPARE_ROWS = 4;
+/** What the widened panel of an integer product takes; assembly/weights-q8.ts says 4,128. */
+const PANEL_SCRATCH_BYTES = 8192;
+
+/** Byte addresses of the parts; `rows` is the capacity, rounded up to the tiles of the matrix products. */
+export interface WorkspaceParts {
+  readonly tokens: number;
+  readonly rowOffsets: number;
+  readonly factors: number;
+  readonly segments: number;
+  readonly hidden: number;
+  readonly normed: number;
+  /** Packed or quantised activations of the widest product, and their scales. */
+  readonly packed: number;
+  readonly quantised: number;
+  readonly scales: number;
+  readonly sums: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly values: number;
+  readonly attended: number;
+  readonly statistics: number;
+  readonly gate: number;
+  readonly up: number;
+  readonly rowParts: number;
+  readonly layers: number;
+  /** [layers][keyHeads] addresses of scores. */
+  readonly scores: number;
+  readonly rotationCell: number;
+  readonly barrier: number;
+  readonly threadScratch: number;
+}
+
+/** Grows to the largest batch it has seen; growing moves every part. */
+export class Workspace {
+  readonly #core: Core;
+  readonly #config: ModelConfig;
+  #pointer = 0;
+  #rows = 0;
+  #segments = 0;
+  #parts: WorkspaceParts | undefined;
+
+  constructor(core: Core, config: ModelConfig) {
+    this.#core = core;
+    this.#config = config;
+  }
+
+  /** The parts for a batch of so many rows and segments; a new object when they have moved. @throws MemoryError */
+  ensure(rows: number, segments: number): WorkspaceParts {
+    if (this.#parts && rows <= this.#rows && segments <= this.#segments) return this.#parts;
+    const rowCapacity = Math.max(this.#rows, Math.ceil(rows / 4) * 4);
+    const segmentCapacity = Math.max(this.#segments, segments);
+    this.dispose();
+    const { sizes, total } = measure(this.#core, this.#config, rowCapacity, segmentCapacity);
+    this.#pointer = this.#core.allocate(total);
+    // Spare rows are multiplied with the others: zeros cannot slow that down as subnormal numbers would.
+    this.#core.bytes(this.#pointer, total).fill(0);
+    this.#rows = rowCapacity;
+    this.#segments = segmentCapacity;
+    let offset = this.#pointer;
+    const parts: Record<string, number> = {};
+    for (const [name, bytes] of Object.entries(sizes)) {
+      parts[name] = offset;
+      offset += align(bytes);
+    }
+    this.#parts = parts as unknown as WorkspaceParts;
+    return this.#parts;
+  }
+
+  dispose(): void {
+    if (this.#pointer) this.#core.free(this.#pointer);
+    this.#pointer = 0;
+    this.#parts = undefined;
+  }
+}
+
+function measure(core: Core, config: ModelConfig, capacity: number, segments: number) {
+  const { hiddenSize, intermediateSize, queryHeads, keyHeads, headSize, layers } = config;
+  const rows = capacity + SPARE_ROWS;
+  const queryWidth = queryHeads * headSize;
+  const widest = Math.max(hiddenSize, intermediateSize, queryWidth);
+  const scaleBlocks = Math.ceil(widest / 32);
+  const sizes: { [name in keyof WorkspaceParts]: number } = {
+    tokens: rows * 4,
+    rowOffsets: rows * 4,
+    factors: rows * 4,
+    segments: segments * 16,
+    hidden: rows * hiddenSize * 4,
+    normed: rows * hiddenSize * 4,
+    packed: rows * widest * 4,
+    quantised: rows * widest * 2,
+    scales: rows * scaleBlocks * 4,
+    sums: scaleBlocks * 4,
+    queries: rows * queryWidth * 4,
+    keys: (rows + PAGE_ENTRIES) * keyHeads * headSize * 4,
+    values: (rows + PAGE_ENTRIES) * keyHeads * headSize * 4,
+    attended: rows * queryWidth * 4,
+    statistics: rows * queryHeads * 8,
+    gate: rows * intermediateSize * 4,
+    up: rows * intermediateSize * 4,
+    rowParts: core.kernels.rowPartsBytes(queryHeads, headSize, 1),
+    layers: layers * ATTENTION_LAYER_BYTES,
+    scores: layers * keyHeads * 4,
+    rotationCell: 4,
+    barrier: 8,
+    threadScratch: Math.max(PANEL_SCRATCH_BYTES, core.kernels.attentionScratch(headSize)),
+  };
+  return { sizes, total: Object.values(sizes).reduce((sum, bytes) => sum + align(bytes), 0) };
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}
