@@ -116,8 +116,8 @@ function q2_K(source: usize, target: usize): void {
   const scale = f16ToF32(load<u16>(source, 80)), minimum = f16ToF32(load<u16>(source, 82));
   for (let group: usize = 0; group < 16; group++, target += 64) {
     const packed = load<u8>(source + group);
-    const lowered = f32x4.splat(minimum * <f32>(packed >> 4));
-    putLowered(target, pairsOfBits(source + 16, group), f32x4.splat(scale * <f32>(packed & 15)), lowered);
+    const lowest = f32x4.splat(-minimum * <f32>(packed >> 4));
+    putRaised(target, pairsOfBits(source + 16, group), f32x4.splat(scale * <f32>(packed & 15)), lowest);
   }
 }
 
@@ -141,11 +141,11 @@ function q4_K(source: usize, target: usize): void {
   const scale = f16ToF32(load<u16>(source)), minimum = f16ToF32(load<u16>(source, 2));
   for (let part: usize = 0; part < 8; part++, target += 128) {
     const factor = f32x4.splat(scale * sixBitScale(source + 4, part));
-    const lowered = f32x4.splat(minimum * sixBitMinimum(source + 4, part));
+    const lowest = f32x4.splat(-minimum * sixBitMinimum(source + 4, part));
     const quants = source + 16 + ((part >> 1) << 5);
     const shift = <i32>(part & 1) << 2;
-    putLowered(target, nibblesAt(quants, shift), factor, lowered);
-    putLowered(target + 64, nibblesAt(quants + 16, shift), factor, lowered);
+    putRaised(target, nibblesAt(quants, shift), factor, lowest);
+    putRaised(target + 64, nibblesAt(quants + 16, shift), factor, lowest);
   }
 }
 
@@ -154,13 +154,13 @@ function q5_K(source: usize, target: usize): void {
   const scale = f16ToF32(load<u16>(source)), minimum = f16ToF32(load<u16>(source, 2));
   for (let part: usize = 0; part < 8; part++, target += 128) {
     const factor = f32x4.splat(scale * sixBitScale(source + 4, part));
-    const lowered = f32x4.splat(minimum * sixBitMinimum(source + 4, part));
+    const lowest = f32x4.splat(-minimum * sixBitMinimum(source + 4, part));
     const quants = source + 48 + ((part >> 1) << 5);
     const shift = <i32>(part & 1) << 2;
     const low = i8x16.shl(bitOfEach(source + 16, <i32>part), 4);
     const high = i8x16.shl(bitOfEach(source + 32, <i32>part), 4);
-    putLowered(target, v128.or(nibblesAt(quants, shift), low), factor, lowered);
-    putLowered(target + 64, v128.or(nibblesAt(quants + 16, shift), high), factor, lowered);
+    putRaised(target, v128.or(nibblesAt(quants, shift), low), factor, lowest);
+    putRaised(target + 64, v128.or(nibblesAt(quants + 16, shift), high), factor, lowest);
   }
 }
 
@@ -186,8 +186,8 @@ function iq4_NL(source: usize, target: usize): void {
 function iq4_XS(source: usize, target: usize): void {
   const scale = f16ToF32(load<u16>(source));
   for (let part: usize = 0; part < 8; part++, target += 128) {
-    const low = (<u32>load<u8>(source + (part >> 1), 4) >> ((part & 1) << 2)) & 15;
-    const high = (<u32>load<u16>(source, 2) >> (part << 1)) & 3;
+    const low = (<u32>load<u8>(source + (part >> 1), 4) >> <u32>((part & 1) << 2)) & 15;
+    const high = (<u32>load<u16>(source, 2) >> <u32>(part << 1)) & 3;
     const factor = f32x4.splat(scale * <f32>(<i32>(low | (high << 4)) - 32));
     const quants = v128.load(source + (part << 4), 8);
     putScaled(target, nonLinear(lowNibbles(quants)), factor);
@@ -293,14 +293,4 @@ function putRaised(target: usize, quants: v128, scale: v128, minimum: v128): voi
   v128.store(target, f32x4.add(f32x4.mul(scale, quarterOf(quants, 1)), minimum), 16);
   v128.store(target, f32x4.add(f32x4.mul(scale, quarterOf(quants, 2)), minimum), 32);
   v128.store(target, f32x4.add(f32x4.mul(scale, quarterOf(quants, 3)), minimum), 48);
-}
-
-/** 16 values: scale · quant - minimum. */
-// @ts-ignore: decorator
-@inline
-function putLowered(target: usize, quants: v128, scale: v128, minimum: v128): void {
-  v128.store(target, f32x4.sub(f32x4.mul(scale, quarterOf(quants, 0)), minimum));
-  v128.store(target, f32x4.sub(f32x4.mul(scale, quarterOf(quants, 1)), minimum), 16);
-  v128.store(target, f32x4.sub(f32x4.mul(scale, quarterOf(quants, 2)), minimum), 32);
-  v128.store(target, f32x4.sub(f32x4.mul(scale, quarterOf(quants, 3)), minimum), 48);
 }
