@@ -1,0 +1,96 @@
+/** A GGUF's vocabulary as the tokenizer.json and configuration it was made from. */
+import { FormatError } from "../errors.ts";
+import { type Component, isolate, patterns, spellBytes } from "./splitting.ts";
+
+// GGUF's token types (llama.cpp's enum llama_token_type).
+const controlToken = 3;
+const userDefinedToken = 4;
+
+interface PreTokenizer {
+  steps: readonly string[];
+  normalizer?: Component;
+  ignoreMerges?: boolean;
+}
+
+const gpt2: PreTokenizer = { steps: [patterns.gpt2] };
+const smollm: PreTokenizer = { steps: [patterns.numeral, patterns.gpt2] };
+const llama3: PreTokenizer = { steps: [patterns.llama3], ignoreMerges: true };
+const qwen2: PreTokenizer = { steps: [patterns.qwen2], normalizer: { type: "NFC" } };
+
+// What the names in tokenizer.ggml.pre stand for, after the tokenizer.json files of the models that brought them.
+const preTokenizers = new Map([
+  ["default", gpt2],
+  ["gpt-2", gpt2],
+  ["smollm", smollm],
+  ["llama-bpe", llama3],
+  ["qwen2", qwen2],
+]);
+
+/**
+ * The tokenizer.json and the configuration that a GGUF's metadata stand for, to be checked like any other.
+ *
+ * @param metadata gives the value of a metadata key, or undefined
+ * @param name the file's name, for errors
+ * @throws FormatError when the vocabulary is missing, of a kind other than byte-level BPE, or with a pre-tokenizer that is not known
+ */
+export function ggufVocabulary(
+  metadata: (key: string) => unknown,
+  name: string,
+): { tokenizerJson: object; config: object } {
+  const value = (key: string) => metadata(`tokenizer.ggml.${key}`);
+  const fail = (fault: string): never => {
+    throw new FormatError(name, fault);
+  };
+  const kind = value("model");
+  if (kind === "llama")
+    return fail(
+      'the vocabulary is of kind "llama" (SentencePiece), which is read from a tokenizer.json only; use a folder with that file',
+    );
+  if (kind !== "gpt2")
+    return fail(
+      `the vocabulary kind ${JSON.stringify(kind ?? null)} is not supported, only "gpt2" (byte-level BPE) is`,
+    );
+  const pre = value("pre");
+  const preTokenizer = preTokenizers.get(pre as string);
+  if (!preTokenizer)
+    return fail(
+      `the pre-tokenizer ${JSON.stringify(pre ?? null)} is not known; known are ${[...preTokenizers.keys()].join(", ")}`,
+    );
+
+  const tokens = value("tokens");
+  if (!Array.isArray(tokens) || !tokens.every((token) => typeof token === "string"))
+    return fail("tokenizer.ggml.tokens is not a list of strings");
+  const merges = value("merges");
+  if (!Array.isArray(merges)) return fail("tokenizer.ggml.merges is not a list");
+  const types = (value("token_type") ?? []) as ArrayLike<unknown>;
+  if (typeof types !== "object" || (types.length !== 0 && types.length !== tokens.length))
+    return fail("tokenizer.ggml.token_type does not have one entry for each token");
+
+  const ids = new Map<string, number>();
+  const addedTokens: object[] = [];
+  tokens.forEach((content: string, id) => {
+    if (ids.has(content)) fail(`the token ${JSON.stringify(content)} has two ids, ${ids.get(content)} and ${id}`);
+    ids.set(content, id);
+    const type = Number(types[id]);
+    if (type === controlToken || type === userDefinedToken)
+      addedTokens.push({ id, content, special: type === controlToken });
+  });
+  const id = (key: string) => {
+    const number = value(key);
+    return number == null ? undefined : Number(number);
+  };
+  return {
+    tokenizerJson: {
+      normalizer: preTokenizer.normalizer ?? null,
+      pre_tokenizer: { type: "Sequence", pretokenizers: [...preTokenizer.steps.map(isolate), spellBytes] },
+      decoder: { type: "ByteLevel" },
+      added_tokens: addedTokens,
+      model: { type: "BPE", vocab: Object.fromEntries(ids), merges, ignore_merges: preTokenizer.ignoreMerges ?? false },
+    },
+    config: {
+      bos_token_id: id("bos_token_id"),
+      eos_token_id: ["eos_token_id", "eot_token_id", "eom_token_id"].map(id).filter((end) => end !== undefined),
+      chat_template: metadata("tokenizer.chat_template"),
+    },
+  };
+}
