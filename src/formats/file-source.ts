@@ -1,0 +1,64 @@
+/** Files and folders of Node, Deno and Bun as sources; the only file of formats/ that needs a file system. */
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { FormatError, RuntimeError } from "../errors.ts";
+import { checkFileName, type FileSet } from "./file-set.ts";
+import { type ByteSource, checkEnd, checkLimit } from "./source.ts";
+
+/** The longest single read: node:fs takes lengths of 31 bits. */
+const readBytesAtOnce = 1 << 30;
+
+/**
+ * Undefined when there is no such file. Reads go straight into their target.
+ *
+ * @throws RuntimeError when it cannot be opened, or is not a file
+ */
+export async function fileSource(path: string): Promise<ByteSource | undefined> {
+  const name = basename(path);
+  let handle: FileHandle;
+  try {
+    handle = await open(path, "r");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new RuntimeError(`${path}: cannot be opened`, { cause });
+  }
+  const status = await handle.stat();
+  if (!status.isFile()) {
+    await handle.close();
+    throw new RuntimeError(`${path}: is not a file`);
+  }
+  const source: ByteSource = {
+    name,
+    byteLength: status.size,
+    seekable: true,
+    async readInto(offset, target) {
+      checkEnd(source, offset + target.length);
+      for (let done = 0; done < target.length; ) {
+        const wanted = Math.min(target.length - done, readBytesAtOnce);
+        const { bytesRead } = await handle.read(target, done, wanted, offset + done).catch((cause) => {
+          throw new RuntimeError(`${path}: could not be read`, { cause });
+        });
+        if (bytesRead === 0) throw new FormatError(name, "was made shorter while it was read", offset + done);
+        done += bytesRead;
+      }
+    },
+    async readAll(limit) {
+      checkLimit(name, status.size, limit);
+      const whole = new Uint8Array(status.size);
+      await source.readInto(0, whole);
+      return whole;
+    },
+    close: () => handle.close(),
+  };
+  return source;
+}
+
+/** The files of a folder. */
+export function folderFiles(folder: string): FileSet {
+  return {
+    async open(name) {
+      checkFileName(name);
+      return fileSource(join(folder, name));
+    },
+  };
+}
