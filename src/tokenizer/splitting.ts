@@ -19,6 +19,9 @@ export const patterns = {
   numerals: "\\p{N}+",
 } as const;
 
+// Those that divide a text without a remainder; numerals alone would leave what is between them whole.
+const scanning: readonly unknown[] = [patterns.gpt2, patterns.llama3, patterns.qwen2];
+
 /** A Split step that makes a piece of every match and of every text between matches. */
 export const isolate = (pattern: string): Component => ({
   type: "Split",
@@ -44,16 +47,17 @@ export const spellBytes: Component = {
  * - l is not white space, r is a space: no match holds a space after a character that is not white space.
  * So the whole text's scan has a border at the cut; what lies left of it was matched without regard to anything beyond, and what lies right
  * of it is matched as from a beginning. Steps one after another keep the property, since each piece is scanned by itself.
- * Byte-pair merges stay inside pieces. NFC changes nothing across the cut, as no r composes with the character before it.
+ * Byte-pair merges stay inside pieces. NFC changes nothing across the cut, as no r composes with the character before it, and l is
+ * looked at before and after it: some Indic letters come apart and end in a mark.
  */
 export function cutsAreSafe(normalizer: Component | null, steps: readonly Component[]): boolean {
-  const known: readonly unknown[] = Object.values(patterns);
+  const patternOf = (step: Component) => (step.pattern as { Regex?: unknown } | undefined)?.Regex;
   return (
     (normalizer === null || normalizer.type === "NFC") &&
-    steps.some((step) => step.type === "Split") &&
+    steps.some((step) => scanning.includes(patternOf(step))) &&
     steps.every((step) =>
       step.type === "Split"
-        ? known.includes((step.pattern as { Regex?: unknown }).Regex) &&
+        ? [...scanning, patterns.numeral, patterns.numerals].includes(patternOf(step)) &&
           step.behavior === "Isolated" &&
           step.invert !== true
         : step.type === "ByteLevel" && step.use_regex === false && step.add_prefix_space === false,
@@ -64,6 +68,8 @@ export function cutsAreSafe(normalizer: Component | null, steps: readonly Compon
 // U+FEFF and U+0085 are white space to one of JavaScript and Unicode and not to the other: neither is trusted on either side.
 const whiteSpace = /[\s\p{White_Space}]$/u;
 const letterOrNumeral = /[\p{L}\p{N}]$/u;
+const endsInLetterOrNumeral = (text: string) =>
+  letterOrNumeral.test(text) && letterOrNumeral.test(text.normalize("NFC"));
 // Marks are left out although no pattern minds them, because they compose under NFC.
 const border = /^(?:[ \t\n\r]|[!-/:-@[-`{-~]|\p{P})/u;
 
@@ -77,7 +83,7 @@ export function lastSafeCut(text: string, from: number): number {
     const right = text[cut]!;
     if (!border.test(right)) continue;
     const left = text.slice(Math.max(cut - 2, 0), cut);
-    if (letterOrNumeral.test(left) || (right === " " && !whiteSpace.test(left))) return cut;
+    if (endsInLetterOrNumeral(left) || (right === " " && !whiteSpace.test(left))) return cut;
   }
   return -1;
 }
