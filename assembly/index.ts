@@ -1,7 +1,7 @@
 /** The core: every function that JavaScript may call. Pointers are bytes from the start of the memory. */
 export { attentionScratch } from "./attention";
 export { rowPartsBytes } from "./attention-row";
-// export { dequantise } from "./dequantise";
+export { dequantise } from "./dequantise";
 export { matmulF32 } from "./matmul-f32";
 export { integerBlock } from "./matmul-i16";
 export { matvecF32 } from "./matvec-f32";

@@ -1,0 +1,23 @@
+/** The entry for browsers and bundlers: a literal `new URL` for each file, so that bundlers see them. */
+import { RuntimeError } from "./errors.ts";
+import type { Flavour } from "./core/module.ts";
+import { createLoadModel } from "./model/load.ts";
+
+export * from "./index.ts";
+
+const urls: Record<Flavour, URL> = {
+  baseline: new URL("./core.wasm", import.meta.url),
+  relaxed: new URL("./core.relaxed.wasm", import.meta.url),
+  "baseline-shared": new URL("./core.shared.wasm", import.meta.url),
+  "relaxed-shared": new URL("./core.relaxed.shared.wasm", import.meta.url),
+};
+
+/** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
+export const loadModel = createLoadModel({
+  async loadCore(flavour) {
+    const response = await fetch(urls[flavour]);
+    if (!response.ok) throw new RuntimeError(`${urls[flavour]}: ${response.status} ${response.statusText}`);
+    // Not compileStreaming: servers get the MIME type wrong.
+    return WebAssembly.compile(await response.arrayBuffer());
+  },
+});

@@ -1,0 +1,114 @@
+/** A loaded model: its configuration, tokenizer, weights and sessions. */
+import { type Scheme, KeyValueCache } from "../cache/cache.ts";
+import { PagePool } from "../cache/pages.ts";
+import type { Core } from "../core/core.ts";
+import { ArgumentError, DisposedError } from "../errors.ts";
+import { Session, type SessionOptions } from "../session/session.ts";
+import type { PromptParts } from "../tokenizer/prompt-parts.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ModelConfig } from "./config.ts";
+import type { Decoder } from "./decoder.ts";
+
+/** What a model is made of. */
+export interface ModelParts {
+  readonly name: string;
+  readonly core: Core;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly prompt: PromptParts;
+  readonly decoder: Decoder;
+  /** Bytes of the packed weights. */
+  readonly weightBytes: number;
+}
+
+/** What a model's memory holds, in bytes. */
+export interface ModelMemory {
+  readonly weightBytes: number;
+  /** Weights, caches, intermediate results. */
+  readonly bytesInUse: number;
+  /** The most that was in use at once. */
+  readonly peakBytes: number;
+  /** The WebAssembly memory, which never shrinks. */
+  readonly byteLength: number;
+}
+
+/** Made by `loadModel`. Its memory is given back to the runtime once it is disposed and unreachable. */
+export class Model {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  /** What stands before a document and after a question. */
+  readonly prompt: PromptParts;
+  readonly #weightBytes: number;
+  readonly #sessions = new Set<Session>();
+  #parts: { core: Core; decoder: Decoder; pool: PagePool } | undefined;
+
+  /** For `loadModel`. */
+  constructor(parts: ModelParts) {
+    this.name = parts.name;
+    this.config = parts.config;
+    this.tokenizer = parts.tokenizer;
+    this.prompt = parts.prompt;
+    this.#weightBytes = parts.weightBytes;
+    this.#parts = {
+      core: parts.core,
+      decoder: parts.decoder,
+      pool: new PagePool(parts.core, parts.config.headSize),
+    };
+  }
+
+  /** The core that holds the weights; for sessions. @throws DisposedError */
+  get core(): Core {
+    return this.#live().core;
+  }
+
+  /** The forward pass; for sessions. @throws DisposedError */
+  get decoder(): Decoder {
+    return this.#live().decoder;
+  }
+
+  get memory(): ModelMemory {
+    const { core } = this.#live();
+    return {
+      weightBytes: this.#weightBytes,
+      bytesInUse: core.bytesInUse,
+      peakBytes: core.peakBytes,
+      byteLength: core.byteLength,
+    };
+  }
+
+  /** A session with an empty cache. @throws ArgumentError for a scheme or window that cannot be */
+  createSession(options: SessionOptions = {}): Session {
+    const { scheme = "contiguous", window = this.config.maxPositions } = options;
+    if (scheme !== "contiguous" && scheme !== "original") {
+      throw new ArgumentError(`scheme should be "contiguous" or "original" and is ${JSON.stringify(scheme satisfies never as Scheme)}`);
+    }
+    if (!(window >= 1)) throw new ArgumentError(`window cannot be ${window}`);
+    const { layers, keyHeads } = this.config;
+    const cache = new KeyValueCache(this.#live().pool, layers, keyHeads, scheme);
+    return this.adopt(new Session(this, cache, window));
+  }
+
+  /** Disposes every session and lets go of the memory. Using the model afterwards throws DisposedError. */
+  dispose(): void {
+    for (const session of [...this.#sessions]) session.dispose();
+    this.#parts?.decoder.dispose();
+    this.#parts = undefined;
+  }
+
+  /** Keeps a session to be disposed with the model; for sessions. */
+  adopt(session: Session): Session {
+    this.#sessions.add(session);
+    return session;
+  }
+
+  /** Forgets a disposed session; for sessions. */
+  forget(session: Session): void {
+    this.#sessions.delete(session);
+  }
+
+  #live(): { core: Core; decoder: Decoder; pool: PagePool } {
+    if (!this.#parts) throw new DisposedError("This model has been disposed");
+    return this.#parts;
+  }
+}

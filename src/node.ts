@@ -1,0 +1,20 @@
+/** The entry for Node, Deno and Bun: the core's file stands beside this one. */
+import { readFile } from "node:fs/promises";
+import type { Flavour } from "./core/module.ts";
+import { fileSource, folderFiles } from "./formats/file-source.ts";
+import { createLoadModel } from "./model/load.ts";
+
+export * from "./index.ts";
+
+const urls: Record<Flavour, URL> = {
+  baseline: new URL("./core.wasm", import.meta.url),
+  relaxed: new URL("./core.relaxed.wasm", import.meta.url),
+  "baseline-shared": new URL("./core.shared.wasm", import.meta.url),
+  "relaxed-shared": new URL("./core.relaxed.shared.wasm", import.meta.url),
+};
+
+/** Loads a model from a folder, a .gguf file, a URL, a Blob, bytes, a stream or a record of files. */
+export const loadModel = createLoadModel({
+  loadCore: async (flavour) => WebAssembly.compile(new Uint8Array(await readFile(urls[flavour]))),
+  files: { folder: folderFiles, file: fileSource },
+});

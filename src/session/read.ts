@@ -1,0 +1,131 @@
+/** Reads a document chunk by chunk into a cache that never grows beyond its budget and a chunk. */
+import type { KeyValueCache } from "../cache/cache.ts";
+import { PAGE_ENTRIES } from "../cache/pages.ts";
+import type { Core } from "../core/core.ts";
+import { ArgumentError, ContextError } from "../errors.ts";
+import type { Decoder, Scoring } from "../model/decoder.ts";
+import { highest, spread } from "../press/choose.ts";
+import type { QuestionPress } from "../press/press.ts";
+import { pause } from "./pause.ts";
+
+/** How far a reading has come. */
+export interface ReadProgress {
+  /** Tokens of the prompt's head and the document read so far. */
+  readonly tokensRead: number;
+  /** Tokens in all; undefined while a stream goes on. */
+  readonly tokensTotal: number | undefined;
+  /** Entries that the fullest head holds now. */
+  readonly entries: number;
+  /** Bytes that the cache holds now. */
+  readonly cacheBytes: number;
+}
+
+/** What a reading works on. */
+export interface Reading {
+  readonly core: Core;
+  readonly decoder: Decoder;
+  readonly cache: KeyValueCache;
+  readonly press: QuestionPress;
+  /** Entries to keep after each chunk. */
+  readonly budget: number;
+  /** Tokens run at once behind the cache. */
+  readonly chunkLength: number;
+  /** The questions' tokens, each with the empty line before it and the start of the answer behind it. */
+  readonly questions: readonly Int32Array[];
+  /** Positions that the session may use. */
+  readonly window: number;
+  readonly tokensTotal: number | undefined;
+  readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs the chunks, each followed by every question blind to the others, and keeps the best entries after each chunk
+ * (DESIGN.md, decision 8).
+ * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the signal gives when aborted
+ */
+export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Array>): Promise<void> {
+  checkReading(reading);
+  const { cache, decoder, press, budget, signal, onProgress } = reading;
+  const start = cache.absolutePosition;
+  for await (const chunk of rechunk(tokens, reading.chunkLength)) {
+    signal?.throwIfAborted();
+    const read = cache.absolutePosition - start + chunk.length;
+    const kept = press.schedule === "linear" ? Math.trunc((budget * read) / reading.tokensTotal!) : budget;
+    if (cache.longest + chunk.length <= kept) decoder.forward(cache, { text: chunk, hidden: false });
+    else readChunk(reading, chunk, Math.max(1, kept));
+    onProgress?.({
+      tokensRead: read,
+      tokensTotal: reading.tokensTotal,
+      entries: cache.longest,
+      cacheBytes: cache.byteLength,
+    });
+    await pause();
+  }
+}
+
+/** One chunk behind the cache, the questions behind it, and the choice of what stays. */
+function readChunk(reading: Reading, chunk: Int32Array, kept: number): void {
+  const { core, decoder, cache, press, questions } = reading;
+  const { layers, keyHeads } = cache;
+  const lists = press.granularity === "head" ? layers * keyHeads : press.granularity === "layer" ? layers : 1;
+  const listOf = (layer: number, head: number) =>
+    press.granularity === "head" ? layer * keyHeads + head : press.granularity === "layer" ? layer : 0;
+  const entries = cache.longest + chunk.length;
+  const stride = Math.ceil(entries / PAGE_ENTRIES) * PAGE_ENTRIES;
+  core.borrow(lists * stride * 4, (pointer) => {
+    core.f32(pointer, lists * stride).fill(0);
+    const scoring: Scoring = {
+      target: (layer, head) => pointer + listOf(layer, head) * stride * 4,
+      factors: press.pooling === "mean" ? meanFactors(questions, entries) : undefined,
+    };
+    decoder.forward(cache, { text: chunk, questions, scoring, hidden: false });
+    const chosen = Array.from({ length: lists }, (_, list) => {
+      const scores = core.f32(pointer + list * stride * 4, entries).slice();
+      return highest(core, spread(scores, press.reach), kept);
+    });
+    cache.keep((layer, head) => chosen[listOf(layer, head)]!, decoder.rotations);
+  });
+}
+
+/** FINCH's normalisation: a weight counts as many times as its token sees entries, averaged over a question's tokens. */
+function meanFactors(questions: readonly Int32Array[], entries: number): Float32Array {
+  return Float32Array.from(questions.flatMap((question) => [...question].map((_, row) => (entries + row + 1) / question.length)));
+}
+
+function checkReading({ press, budget, chunkLength, questions, window, cache, tokensTotal }: Reading): void {
+  for (const [name, value] of Object.entries({ budget, chunkLength })) {
+    if (!Number.isInteger(value) || value < 1) throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
+  }
+  if (questions.length === 0) throw new ArgumentError(`The ${press.name} press needs at least one question to read for`);
+  if (press.schedule === "linear" && tokensTotal === undefined) {
+    throw new ArgumentError("A budget that grows linearly needs a document of known length; set schedule: \"constant\"");
+  }
+  const longestQuestion = Math.max(...questions.map((question) => question.length));
+  const needed = Math.max(budget, cache.longest) + chunkLength + longestQuestion;
+  if (cache.scheme === "contiguous" && needed > window) {
+    throw new ContextError(
+      `budget ${budget}, a chunk of ${chunkLength} and a question of ${longestQuestion} tokens need ${needed} positions; the window has ${window}`,
+    );
+  }
+}
+
+/** Cuts pieces of any length into chunks of `length`; the last may be shorter. */
+async function* rechunk(pieces: AsyncIterable<Int32Array>, length: number): AsyncGenerator<Int32Array> {
+  let chunk = new Int32Array(length);
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let from = 0; from < piece.length; ) {
+      const part = piece.subarray(from, from + length - filled);
+      chunk.set(part, filled);
+      filled += part.length;
+      from += part.length;
+      if (filled === length) {
+        yield chunk;
+        chunk = new Int32Array(length);
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}
