@@ -42,23 +42,20 @@ const shared = {
 };
 await build({
   ...shared,
-  entryPoints: {
-    node: "src/node.ts",
-    browser: "src/browser.ts",
-    workerd: "src/workerd.ts",
-    "edge-light": "src/edge-light.ts",
-  },
+  entryPoints: { browser: "src/browser.ts", workerd: "src/workerd.ts", "edge-light": "src/edge-light.ts" },
   platform: "neutral",
-  external: ["node:*", "*.wasm", "*.wasm?module"],
+  external: ["*.wasm", "*.wasm?module"],
   mainFields: ["module", "main"],
   conditions: ["import"],
 });
+// The command line and the library share a chunk, so that the package holds one copy.
 await build({
   ...shared,
-  entryPoints: { cli: "src/cli/main.ts" },
+  entryPoints: { node: "src/node.ts", cli: "src/cli/main.ts" },
   platform: "node",
-  external: ["./node.js"],
-  banner: { js: "#!/usr/bin/env node" },
+  splitting: true,
+  chunkNames: "node-[hash]",
+  external: ["commander"],
 });
 chmodSync("dist/cli.js", 0o755);
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { stdio: "inherit" });
