@@ -26,8 +26,8 @@ class BoundedInterpreter extends Interpreter {
     this.count(1);
     const result = super.evaluate(...parameters);
     const { value } = result;
-    if (typeof value === "string" && value.length > this.most.length)
-      throw new RangeError(`it makes a text of more than ${this.most.length} characters`);
+    if ((typeof value === "string" || Array.isArray(value)) && value.length > this.most.length)
+      throw new RangeError(`it makes a text or list longer than ${this.most.length}`);
     return result;
   }
 

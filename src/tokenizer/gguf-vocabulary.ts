@@ -75,10 +75,6 @@ export function ggufVocabulary(
     if (type === controlToken || type === userDefinedToken)
       addedTokens.push({ id, content, special: type === controlToken });
   });
-  const id = (key: string) => {
-    const number = value(key);
-    return number == null ? undefined : Number(number);
-  };
   return {
     tokenizerJson: {
       normalizer: preTokenizer.normalizer ?? null,
@@ -88,8 +84,8 @@ export function ggufVocabulary(
       model: { type: "BPE", vocab: Object.fromEntries(ids), merges, ignore_merges: preTokenizer.ignoreMerges ?? false },
     },
     config: {
-      bos_token_id: id("bos_token_id"),
-      eos_token_id: ["eos_token_id", "eot_token_id", "eom_token_id"].map(id).filter((end) => end !== undefined),
+      bos_token_id: value("bos_token_id"),
+      eos_token_id: ["eos_token_id", "eot_token_id", "eom_token_id"].map(value).filter((id) => id !== undefined),
       chat_template: metadata("tokenizer.chat_template"),
     },
   };

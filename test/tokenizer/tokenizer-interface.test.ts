@@ -65,7 +65,8 @@ test("ends of a turn", () => {
   assert.equal(ends({ eos_token_id: [4, 1] }), [1, 4, 5]);
   assert.equal(ends({ eos_token: { content: "<end>" } }), [4, 5]);
   assert.equal(ends({ eos_token: "ab", eos_token_id: null }), [2, 5]);
-  assert.throws(() => Tokenizer.fromJson(small(), { eos_token_id: "x" }, "broken.json"), isFormatError);
+  for (const eos_token_id of ["1", -1, 0.5, [null], {}])
+    assert.throws(() => Tokenizer.fromJson(small(), { eos_token_id }, "broken.json"), isFormatError);
 });
 
 test("special tokens in text", () => {
@@ -229,6 +230,27 @@ test("a GGUF's vocabulary", () => {
   assert.equal(ids(tokenizer.encode("ab<|im_end|><more>", { special: true })), [2, 3, 4]);
   assert.equal(ids(tokenizer.encode("ab<|im_end|><more>")), [2, 4]);
   assert.is(tokenizer.chatTemplate, undefined);
+});
+
+test("the pre-tokenizers a GGUF can name", () => {
+  const tokens = ["1", "2", "3", "4", "12", "123", "1234", "a", "aa", "Ã", "©", "Ã©", "e", "Ì", "ģ"];
+  const merges = ["1 2", "12 3", "123 4", "Ã ©"];
+  const encoded = (pre: string, text: string) => {
+    const changes = {
+      "tokenizer.ggml.pre": pre,
+      "tokenizer.ggml.tokens": tokens,
+      "tokenizer.ggml.token_type": undefined,
+    };
+    return ids(fromGguf({ ...changes, "tokenizer.ggml.merges": merges }).encode(text));
+  };
+  for (const pre of ["default", "gpt-2"]) assert.equal(encoded(pre, "1234"), [6]);
+  assert.equal(encoded("llama-bpe", "1234"), [5, 3]);
+  for (const pre of ["smollm", "qwen2"]) assert.equal(encoded(pre, "1234"), [0, 1, 2, 3]);
+  // Llama 3 takes a whole entry before any merge; Qwen 2 composes characters.
+  assert.equal(encoded("llama-bpe", "aa"), [8]);
+  assert.equal(encoded("qwen2", "aa"), [7, 7]);
+  assert.equal(encoded("qwen2", "e\u0301"), [11]);
+  assert.equal(encoded("llama-bpe", "e\u0301"), [12, 13, 14]);
 });
 
 for (const [name, changes] of Object.entries({
