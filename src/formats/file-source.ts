@@ -32,7 +32,7 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
     byteLength: status.size,
     seekable: true,
     async readInto(offset, target) {
-      checkEnd(source, offset + target.length);
+      checkEnd(name, status.size, offset + target.length);
       for (let done = 0; done < target.length; ) {
         const wanted = Math.min(target.length - done, readBytesAtOnce);
         const { bytesRead } = await handle.read(target, done, wanted, offset + done).catch((cause) => {

@@ -36,7 +36,7 @@ export function bytesSource(name: string, data: Uint8Array | ArrayBuffer): ByteS
     byteLength: bytes.length,
     seekable: true,
     async readInto(offset, target) {
-      checkEnd(this, offset + target.length);
+      checkEnd(name, bytes.length, offset + target.length);
       target.set(bytes.subarray(offset, offset + target.length));
     },
     async readAll(limit) {
@@ -54,7 +54,7 @@ export function blobSource(name: string, blob: Blob): ByteSource {
     byteLength: blob.size,
     seekable: true,
     async readInto(offset, target) {
-      checkEnd(this, offset + target.length);
+      checkEnd(name, blob.size, offset + target.length);
       for (let done = 0; done < target.length; done += pieceBytes) {
         const end = Math.min(done + pieceBytes, target.length);
         target.set(await blobBytes(name, blob.slice(offset + done, offset + end)), done);
@@ -111,7 +111,7 @@ export async function readBytes(
   offset: number,
   byteLength: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (source.byteLength !== undefined) checkEnd(source, offset + byteLength);
+  if (source.byteLength !== undefined) checkEnd(source.name, source.byteLength, offset + byteLength);
   let bytes = new Uint8Array(Math.min(byteLength, source.byteLength === undefined ? 1 << 16 : byteLength));
   await source.readInto(offset, bytes);
   while (bytes.length < byteLength) {
@@ -124,10 +124,8 @@ export async function readBytes(
 }
 
 /** @throws FormatError when the file ends before byte `end` */
-export function checkEnd(source: ByteSource, end: number): void {
-  if (end > source.byteLength!) {
-    throw new FormatError(source.name, `ends early: ${end} bytes are needed`, source.byteLength!);
-  }
+export function checkEnd(name: string, byteLength: number, end: number): void {
+  if (end > byteLength) throw new FormatError(name, `ends early: ${end} bytes are needed`, byteLength);
 }
 
 /** @throws FormatError when a file to be read whole is longer than `limit` */

@@ -65,7 +65,10 @@ export function streamSource(
           throw new FormatError(name, `ends early: ${byteLength ?? end} bytes are needed`, position);
         }
         if (position < offset) take(offset - position);
-        else target.set(take(end - position), position - offset);
+        else {
+          const at = position - offset;
+          target.set(take(end - position), at);
+        }
       }
     },
     async readAll(limit) {
