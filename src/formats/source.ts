@@ -17,9 +17,9 @@ export interface ByteSource {
    */
   readInto(offset: number, target: Uint8Array): Promise<void>;
   /**
-   * The whole file; of a source that cannot seek, only before anything else is read.
+   * The whole file; of a source that cannot seek, what has not been read yet.
    *
-   * @throws FormatError when it is longer than `limit` bytes
+   * @throws FormatError when the file is longer than `limit` bytes
    */
   readAll(limit: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
@@ -91,7 +91,7 @@ export function withPrefix(prefix: Uint8Array, source: ByteSource): ByteSource {
       }
     },
     async readAll(limit) {
-      const rest = await source.readAll(limit - prefix.length);
+      const rest = await source.readAll(limit);
       const whole = new Uint8Array(prefix.length + rest.length);
       whole.set(prefix);
       whole.set(rest, prefix.length);

@@ -72,7 +72,7 @@ export function streamSource(
       }
     },
     async readAll(limit) {
-      if (position > 0) throw new ArgumentError(`${name}: the stream's beginning has been read already`);
+      const start = position;
       const pieces: Uint8Array[] = [];
       do {
         checkLimit(name, position + rest.length, limit);
@@ -81,7 +81,7 @@ export function streamSource(
       if (byteLength !== undefined && position < byteLength) {
         throw new FormatError(name, `ends early: ${byteLength} bytes are needed`, position);
       }
-      const whole = new Uint8Array(position);
+      const whole = new Uint8Array(position - start);
       let at = 0;
       for (const piece of pieces) {
         whole.set(piece, at);
