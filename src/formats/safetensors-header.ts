@@ -115,15 +115,21 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function repeatedKey(json: string): string | undefined {
   const open: Set<string>[] = [];
   let text = "";
-  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]/g)) {
-    if (token === "{") open.push(new Set());
-    else if (token === "}") open.pop();
-    else if (token === ":") {
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') {
+      // Not by a regular expression, which overflows the stack on a long string.
+      const start = at++;
+      while (json[at] !== '"') at += json[at] === "\\" ? 2 : 1;
+      text = json.slice(start, at + 1);
+    } else if (character === "{") open.push(new Set());
+    else if (character === "}") open.pop();
+    else if (character === ":") {
       const key = JSON.parse(text) as string;
       const keys = open.at(-1)!;
       if (keys.has(key)) return key;
       keys.add(key);
-    } else text = token;
+    }
   }
   return undefined;
 }

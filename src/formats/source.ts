@@ -26,7 +26,7 @@ export interface ByteSource {
 }
 
 /** No read copies more than this at once through a buffer of its own. */
-export const pieceBytes = 4 << 20;
+const pieceBytes = 4 << 20;
 
 /** A file that lies in memory already. */
 export function bytesSource(name: string, data: Uint8Array | ArrayBuffer): ByteSource {

@@ -18,7 +18,7 @@ export type TensorType =
   | "IQ4_XS";
 
 /** How values of a type are stored. */
-export interface TypeTraits {
+interface TypeTraits {
   /** Its number in ggml.h, which the core's `dequantise` takes. */
   readonly ggmlType: number;
   /** Values in a block; a row is a whole number of blocks. */

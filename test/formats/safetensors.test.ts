@@ -164,6 +164,14 @@ test("a header that a stream only claims costs nothing", async () => {
   assert.is(fault.byteOffset, 9);
 });
 
+test("megabytes of escapes in one string", () => {
+  const note = '\\"{'.repeat(5e6);
+  assert.is(
+    readSafetensors(makeSafetensors(`{"__metadata__":{"note":"${note}"}}`, 0)).metadata.get("note")!.length,
+    1e7,
+  );
+});
+
 test("a name __proto__ is a name like others", async () => {
   const bytes = makeSafetensors(`{"__proto__":${JSON.stringify(f32)}}`, 8);
   assert.equal(readSafetensors(bytes).shape("__proto__"), [2]);
