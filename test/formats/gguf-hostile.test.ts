@@ -80,6 +80,18 @@ for (const [name, plan, message, byte] of faults) {
   });
 }
 
+test("a header without end is given up", async () => {
+  const bytes = new Uint8Array(60_000_000);
+  bytes.set(makeGguf({ keyCount: 7 }));
+  let offset = 24;
+  for (let index = 0; index < 7; index++) {
+    const entry = makeGguf({ keys: [[`key${index}`, array(10, [], 1_000_000)]] }).subarray(24, 24 + 8 + 4 + 4 + 12);
+    bytes.set(entry, offset);
+    offset += entry.length + 8_000_000;
+  }
+  assert.match((await formatFault(() => openGguf(bytesSource("long", bytes)))).message, /more than 48000000 bytes/);
+});
+
 test("cut anywhere, measured or not, a file is refused at the byte where it ends", async () => {
   const bytes = new Uint8Array(readFileSync("test/fixtures/gguf/tiny-old.gguf"));
   const { tensors } = await openGguf(bytesSource("whole", bytes));

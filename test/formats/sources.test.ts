@@ -178,6 +178,10 @@ test("a length is believed only of what travels as it is", async () => {
   assert.is(await length({ "content-length": "3", "content-encoding": "gzip" }), undefined);
   assert.is(await length({ "content-length": "-3" }), undefined);
   assert.is(await length({}), undefined);
+  const short = await fetchSource("http://host/x", {
+    fetch: async () => new Response("abc", { headers: { "content-length": "10" } }),
+  });
+  assert.is((await formatFault(() => short!.readAll(100))).byteOffset, 3);
 });
 
 test("files: into WebAssembly memories of either kind, early ends, folders", async () => {
