@@ -6,17 +6,26 @@
  */
 import { multiplyAdd } from "./simd";
 
-/** Turns one head's `half` pairs by a rotation row, scaled by `factor` (YaRN's attention factor, else 1). `half` is a multiple of 4. */
+/** Turns one head's `half` pairs by a rotation row, scaled by `factor` (YaRN's attention factor, else 1). `half` is in bytes. */
 // @ts-ignore: decorator
 @inline
 function turn(source: usize, target: usize, rotation: usize, half: usize, sign: v128, factor: v128): void {
-  for (let i: usize = 0; i < half; i += 16) {
+  const whole = half & ~15;
+  for (let i: usize = 0; i < whole; i += 16) {
     const cosine = f32x4.mul(v128.load(rotation + i), factor);
     const sine = f32x4.mul(v128.xor(v128.load(rotation + half + i), sign), factor);
     const low = v128.load(source + i);
     const high = v128.load(source + half + i);
     v128.store(target + i, multiplyAdd(low, cosine, f32x4.neg(f32x4.mul(high, sine))));
     v128.store(target + half + i, multiplyAdd(high, cosine, f32x4.mul(low, sine)));
+  }
+  for (let i = whole; i < half; i += 4) {
+    const cosine = f32x4.mul(v128.load32_splat(rotation + i), factor);
+    const sine = f32x4.mul(v128.xor(v128.load32_splat(rotation + half + i), sign), factor);
+    const low = v128.load32_splat(source + i);
+    const high = v128.load32_splat(source + half + i);
+    v128.store32_lane(target + i, multiplyAdd(low, cosine, f32x4.neg(f32x4.mul(high, sine))), 0);
+    v128.store32_lane(target + half + i, multiplyAdd(high, cosine, f32x4.mul(low, sine)), 0);
   }
 }
 
@@ -43,7 +52,7 @@ export function rotateRows(
   }
 }
 
-/** target row i = source row indices[i], rows of `rowBytes` (a multiple of 16). */
+/** target row i = source row indices[i], rows of `rowBytes`. */
 export function gatherRows(source: usize, indices: usize, target: usize, count: i32, rowBytes: usize): void {
   for (let i = 0; i < count; i++) {
     memory.copy(target, source + <usize>load<i32>(indices + (<usize>i << 2)) * rowBytes, rowBytes);
@@ -83,14 +92,14 @@ export function gatherTurn(
   }
 }
 
-/** Rotates `count` rows of one head by a rotation row each, in place, forwards or (`sign` -1) back: the tensor's operation. */
-export function turnRows(rows: usize, count: i32, headSize: i32, half: i32, rotations: usize, positions: usize, sign: i32): void {
+/** Rotates `count` rows of `headSize` by a rotation row each, in place: the tensor's operation. */
+export function turnRows(rows: usize, count: i32, headSize: i32, half: i32, rotations: usize, indices: usize): void {
   const halfBytes = <usize>half << 2;
   const one = f32x4.splat(1);
-  const mask = i32x4.splat(sign < 0 ? 0x80000000 : 0);
+  const plus = i32x4.splat(0);
   for (let row = 0; row < count; row++) {
-    const rotation = rotations + <usize>load<i32>(positions + (<usize>row << 2)) * halfBytes * 2;
-    turn(rows, rows, rotation, halfBytes, mask, one);
+    const rotation = rotations + <usize>load<i32>(indices + (<usize>row << 2)) * halfBytes * 2;
+    turn(rows, rows, rotation, halfBytes, plus, one);
     rows += <usize>headSize << 2;
   }
 }

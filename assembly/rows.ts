@@ -1,32 +1,39 @@
 /** Row-wise steps of a layer: RMS norm, softmax, SiLU gate, addition, and the packing of rows for the matrix products. */
 import { exponential } from "./exponential";
 import { integerBlock } from "./matmul-i16";
-import { interleaveHigh, interleaveLow, highHalves, lowHalves, maxLanes, multiplyAdd, sumLanes } from "./simd";
+import { interleaveHigh, interleaveLow, highHalves, lowHalves, multiplyAdd, sumLanes } from "./simd";
 
-/** Root-mean-square norm (Zhang and Sennrich 2019) of rows of `width` (a multiple of 4) f32: x / sqrt(mean x² + epsilon) · weight. */
+/** Root-mean-square norm (Zhang and Sennrich 2019) of rows of `width` f32: x / sqrt(mean x² + epsilon) · weight. */
 export function rmsNorm(source: usize, weight: usize, target: usize, width: i32, epsilon: f32, firstRow: i32, endRow: i32): void {
   const bytes = <usize>width << 2;
+  const whole = bytes & ~15;
   source += bytes * firstRow;
   target += bytes * firstRow;
   for (let row = firstRow; row < endRow; row++) {
     let sum = f32x4.splat(0);
-    for (let i: usize = 0; i < bytes; i += 16) {
+    for (let i: usize = 0; i < whole; i += 16) {
       const v = v128.load(source + i);
       sum = multiplyAdd(v, v, sum);
     }
-    const scale = f32x4.splat(1 / Mathf.sqrt(sumLanes(sum) / <f32>width + epsilon));
-    for (let i: usize = 0; i < bytes; i += 16) {
+    let total = sumLanes(sum);
+    for (let i = whole; i < bytes; i += 4) total += load<f32>(source + i) * load<f32>(source + i);
+    const factor: f32 = 1 / Mathf.sqrt(total / <f32>width + epsilon);
+    const scale = f32x4.splat(factor);
+    for (let i: usize = 0; i < whole; i += 16) {
       v128.store(target + i, f32x4.mul(f32x4.mul(v128.load(source + i), scale), v128.load(weight + i)));
     }
+    for (let i = whole; i < bytes; i += 4) store<f32>(target + i, load<f32>(source + i) * factor * load<f32>(weight + i));
     source += bytes;
     target += bytes;
   }
 }
 
-/** target = a + b over `count` (a multiple of 4) f32. */
+/** target = a + b over `count` f32. */
 export function add(a: usize, b: usize, target: usize, count: i32): void {
   const bytes = <usize>count << 2;
-  for (let i: usize = 0; i < bytes; i += 16) v128.store(target + i, f32x4.add(v128.load(a + i), v128.load(b + i)));
+  const whole = bytes & ~15;
+  for (let i: usize = 0; i < whole; i += 16) v128.store(target + i, f32x4.add(v128.load(a + i), v128.load(b + i)));
+  for (let i = whole; i < bytes; i += 4) store<f32>(target + i, load<f32>(a + i) + load<f32>(b + i));
 }
 
 /** gate = silu(gate) · up over rows of `width` (a multiple of 4) f32, where silu(x) = x / (1 + e^-x). */
@@ -39,7 +46,7 @@ export function siluMultiply(gate: usize, up: usize, width: i32, firstRow: i32, 
   }
 }
 
-/** Softmax of rows of `width` f32, in place or not; `width` need not be a multiple of 4. */
+/** Softmax of rows of `width` f32, in place or not. NaN and +infinity make a row NaN; -infinity has the weight 0. */
 export function softmax(source: usize, target: usize, rows: i32, width: i32): void {
   for (let row = 0; row < rows; row++) {
     let largest = -f32.MAX_VALUE;
@@ -47,7 +54,10 @@ export function softmax(source: usize, target: usize, rows: i32, width: i32): vo
     let sum: f64 = 0;
     for (let i = 0; i < width; i++) {
       const at = <usize>i << 2;
-      const e = f32x4.extract_lane(exponential(f32x4.splat(load<f32>(source + at) - largest)), 0);
+      const below = load<f32>(source + at) - largest;
+      let e = f32x4.extract_lane(exponential(f32x4.splat(below)), 0);
+      // `exponential` clamps, and takes NaN for its lower bound.
+      if (!(below >= -87)) e = below < -87 ? 0 : NaN;
       store<f32>(target + at, e);
       sum += e;
     }
@@ -63,17 +73,24 @@ export function softmax(source: usize, target: usize, rows: i32, width: i32): vo
 /** Packs the row tiles [firstTile, endTile) of [rows][depth] f32 as [rows/4][depth][4]; missing rows of the last tile are zero. */
 export function packRowsF32(source: usize, target: usize, rows: i32, depth: i32, firstTile: i32, endTile: i32): void {
   const stride = <usize>depth << 2;
+  const whole = stride & ~15;
   target += <usize>firstTile * stride << 2;
   for (let tile = firstTile; tile < endTile; tile++) {
     const r0 = source + <usize>tile * stride * 4;
     const present = rows - (tile << 2);
-    for (let i: usize = 0; i < stride; i += 16) {
+    for (let i: usize = 0; i < whole; i += 16) {
       const v0 = v128.load(r0 + i);
       const v1 = present > 1 ? v128.load(r0 + stride + i) : f32x4.splat(0);
       const v2 = present > 2 ? v128.load(r0 + stride * 2 + i) : f32x4.splat(0);
       const v3 = present > 3 ? v128.load(r0 + stride * 3 + i) : f32x4.splat(0);
       transposeStore(v0, v1, v2, v3, target);
       target += 64;
+    }
+    for (let i = whole; i < stride; i += 4) {
+      for (let row = 0; row < 4; row++) {
+        store<f32>(target, row < present ? load<f32>(r0 + stride * row + i) : 0);
+        target += 4;
+      }
     }
   }
 }
@@ -166,9 +183,13 @@ export function quantiseRow(source: usize, target: usize, scale: usize, sums: us
   }
 }
 
+/** NaN where any value is: the scale then carries it into the product, instead of its being quantised to 0 unseen. */
 function largestMagnitude(source: usize, count: i32): f32 {
   let largest = f32x4.splat(0);
   const end = source + (<usize>count << 2);
-  for (; source < end; source += 16) largest = f32x4.pmax(largest, f32x4.abs(v128.load(source)));
-  return maxLanes(largest);
+  for (; source < end; source += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(source)));
+  return max(
+    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
+    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
+  );
 }

@@ -1,6 +1,7 @@
 /** The entry for browsers and bundlers: a literal `new URL` for each file, so that bundlers see them. */
-import { RuntimeError } from "./errors.ts";
+import { createLoadCore } from "./core/default-core.ts";
 import type { Flavour } from "./core/module.ts";
+import { RuntimeError } from "./errors.ts";
 import { createLoadModel } from "./model/load.ts";
 
 export * from "./index.ts";
@@ -12,12 +13,15 @@ const urls: Record<Flavour, URL> = {
   "relaxed-shared": new URL("./core.relaxed.shared.wasm", import.meta.url),
 };
 
+async function fetchCore(flavour: Flavour): Promise<WebAssembly.Module> {
+  const response = await fetch(urls[flavour]);
+  if (!response.ok) throw new RuntimeError(`${urls[flavour]}: ${response.status} ${response.statusText}`);
+  // Not compileStreaming: servers get the MIME type wrong.
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** Makes the core ready for tensors: to be awaited before the first one. */
+export const loadCore = createLoadCore({ later: fetchCore });
+
 /** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
-export const loadModel = createLoadModel({
-  async loadCore(flavour) {
-    const response = await fetch(urls[flavour]);
-    if (!response.ok) throw new RuntimeError(`${urls[flavour]}: ${response.status} ${response.statusText}`);
-    // Not compileStreaming: servers get the MIME type wrong.
-    return WebAssembly.compile(await response.arrayBuffer());
-  },
-});
+export const loadModel = createLoadModel({ loadCore: fetchCore });

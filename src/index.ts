@@ -14,5 +14,7 @@ export type { GenerateOptions } from "./session/generate.ts";
 export type { ReadProgress } from "./session/read.ts";
 export type { SamplingOptions } from "./session/sampling.ts";
 export type { ReadOptions, Session, SessionOptions } from "./session/session.ts";
+export type { RotationOptions } from "./tensor/rotation.ts";
+export { type RotaryEmbeddingOptions, Tensor, type TensorType } from "./tensor/tensor.ts";
 export type { Message } from "./tokenizer/chat-template.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";

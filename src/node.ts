@@ -1,5 +1,7 @@
 /** The entry for Node, Deno and Bun: the core's file stands beside this one. */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createLoadCore } from "./core/default-core.ts";
 import type { Flavour } from "./core/module.ts";
 import { fileSource, folderFiles } from "./formats/file-source.ts";
 import { createLoadModel } from "./model/load.ts";
@@ -12,6 +14,11 @@ const urls: Record<Flavour, URL> = {
   "baseline-shared": new URL("./core.shared.wasm", import.meta.url),
   "relaxed-shared": new URL("./core.relaxed.shared.wasm", import.meta.url),
 };
+
+/** Makes the core ready for tensors; the first tensor does so too. */
+export const loadCore = createLoadCore({
+  now: (flavour) => new WebAssembly.Module(new Uint8Array(readFileSync(urls[flavour]))),
+});
 
 /** Loads a model from a folder, a .gguf file, a URL, a Blob, bytes, a stream or a record of files. */
 export const loadModel = createLoadModel({

@@ -25,19 +25,21 @@ export const ATTENTION_LAYER_BYTES = 64;
 
 /** Writes one record. */
 export function writeAttentionLayer(core: Core, pointer: number, layer: AttentionLayer): void {
-  core.u32(pointer, 11).set([
-    layer.queries,
-    layer.keys,
-    layer.values,
-    layer.outputs,
-    layer.heads,
-    layer.segments,
-    layer.segmentCount,
-    layer.keyHeads,
-    layer.group,
-    layer.headSize,
-    layer.pageShift,
-  ]);
+  core
+    .u32(pointer, 11)
+    .set([
+      layer.queries,
+      layer.keys,
+      layer.values,
+      layer.outputs,
+      layer.heads,
+      layer.segments,
+      layer.segmentCount,
+      layer.keyHeads,
+      layer.group,
+      layer.headSize,
+      layer.pageShift,
+    ]);
   core.f32(pointer + 44, 1)[0] = layer.scale;
   core.u32(pointer + 48, 3).set([layer.statistics, layer.scores, layer.factors]);
 }

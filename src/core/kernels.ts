@@ -54,14 +54,7 @@ export interface Kernels {
   packF32(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packTransposedF32(source: number, depth: number, columns: number, target: number): void;
   packQ8(source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packRowsF32(
-    source: number,
-    target: number,
-    rows: number,
-    depth: number,
-    firstTile: number,
-    endTile: number,
-  ): void;
+  packRowsF32(source: number, target: number, rows: number, depth: number, firstTile: number, endTile: number): void;
   quantiseRows(
     source: number,
     target: number,
@@ -85,15 +78,7 @@ export interface Kernels {
     rotations: number,
     pageShift: number,
   ): void;
-  turnRows(
-    rows: number,
-    count: number,
-    headSize: number,
-    half: number,
-    rotations: number,
-    positions: number,
-    sign: number,
-  ): void;
+  turnRows(rows: number, count: number, headSize: number, half: number, rotations: number, indices: number): void;
   add(a: number, b: number, target: number, count: number): void;
   rmsNorm(
     source: number,

@@ -1,0 +1,46 @@
+/** The core that tensors live on: one for the whole program, made when the first tensor is. */
+import { RuntimeError } from "../errors.ts";
+import { Core } from "./core.ts";
+import { bestFlavour, type Flavour } from "./module.ts";
+
+/** How a runtime comes by a compiled core: at once, or only after waiting. */
+export type CoreProvider =
+  | { readonly now: (flavour: Flavour) => WebAssembly.Module }
+  | { readonly later: (flavour: Flavour) => Promise<WebAssembly.Module> };
+
+let provider: CoreProvider | undefined;
+let core: Core | undefined;
+let loading: Promise<void> | undefined;
+
+/** Says where the core comes from, once for each entry of the package; gives that entry's `loadCore`. */
+export function createLoadCore(source: CoreProvider) {
+  provider = source;
+  /**
+   * Makes the core ready for tensors. Needed in browsers, where nothing can be loaded at once; elsewhere the first
+   * tensor does it. Calling it again does nothing.
+   * @throws RuntimeError where WebAssembly has no SIMD or the core's file cannot be reached
+   */
+  return async function loadCore(): Promise<void> {
+    if (core) return;
+    loading ??= load(source).finally(() => {
+      loading = undefined;
+    });
+    await loading;
+  };
+}
+
+async function load(source: CoreProvider): Promise<void> {
+  const flavour = bestFlavour(false);
+  const module = "now" in source ? source.now(flavour) : await source.later(flavour);
+  core ??= new Core(module);
+}
+
+/** The core that tensors live on. @throws RuntimeError where it must be waited for and was not */
+export function defaultCore(): Core {
+  if (core) return core;
+  if (!provider || !("now" in provider)) {
+    throw new RuntimeError("This runtime cannot load the core at once: await loadCore() before the first tensor");
+  }
+  core = new Core(provider.now(bestFlavour(false)));
+  return core;
+}

@@ -1,0 +1,64 @@
+/** What turns a tensor's heads: frequencies, and rows of cosines and sines for a list of angles. */
+import type { Core } from "../core/core.ts";
+import { ArgumentError, ShapeError } from "../errors.ts";
+import { rotaryFrequencies } from "../model/rotary.ts";
+
+/** By which frequencies a head's pairs of dimensions turn. */
+export type RotationOptions =
+  | {
+      /** Base of the frequencies theta^(-2i/headSize) (Su et al. 2021); default 10,000. All dimensions turn. */
+      readonly theta?: number | undefined;
+      readonly inverseFrequencies?: undefined;
+    }
+  | {
+      /** [rotated dimensions / 2], radians a position: any scaled variant. Dimensions beyond them stay as they are. */
+      readonly inverseFrequencies: ArrayLike<number>;
+      readonly theta?: undefined;
+    };
+
+const DEFAULT_THETA = 10_000;
+
+/**
+ * Radians a position for each pair of dimensions.
+ * @throws ShapeError for more pairs than the head has or a head of odd size; ArgumentError for a theta that is not a
+ * positive number, or frequencies that are not finite
+ */
+export function frequenciesOf({ theta, inverseFrequencies }: RotationOptions, headSize: number): Float32Array {
+  if (inverseFrequencies === undefined) {
+    const base = theta ?? DEFAULT_THETA;
+    if (!(base > 0 && base < Infinity)) throw new ArgumentError(`theta should be a positive number and is ${base}`);
+    if (headSize % 2 !== 0) throw new ShapeError(`A head of ${headSize} dimensions does not fall into pairs`);
+    return rotaryFrequencies({ type: "default", theta: base }, headSize).inverseFrequencies;
+  }
+  const frequencies = Float32Array.from(inverseFrequencies);
+  if (frequencies.length * 2 > headSize) {
+    throw new ShapeError(
+      `${frequencies.length} frequencies turn ${frequencies.length * 2} dimensions; a head has ${headSize}`,
+    );
+  }
+  const wrong = frequencies.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) throw new ArgumentError(`inverseFrequencies[${wrong}] is ${frequencies[wrong]}`);
+  return frequencies;
+}
+
+/**
+ * Writes a row of cosines and sines for each distance, the angles formed in f64: [distances][2][frequencies] f32.
+ * @param factor scale of what is turned
+ */
+export function writeRotations(
+  core: Core,
+  pointer: number,
+  distances: Float64Array,
+  frequencies: Float32Array,
+  factor: number,
+): void {
+  const half = frequencies.length;
+  const rows = core.f32(pointer, distances.length * half * 2);
+  for (const [row, distance] of distances.entries()) {
+    for (const [i, frequency] of frequencies.entries()) {
+      const angle = distance * frequency;
+      rows[row * half * 2 + i] = Math.cos(angle) * factor;
+      rows[row * half * 2 + half + i] = Math.sin(angle) * factor;
+    }
+  }
+}
