@@ -7,6 +7,8 @@ type Evaluate = Interpreter["evaluate"];
 // The longest templates in use have some 20,000 characters and nest less than 20 deep.
 const longestTemplate = 200_000;
 const deepestNesting = 200;
+// Runtimes differ in how deep they can recurse before the stack overflows.
+const deepestEvaluation = 1000;
 const stepsAtLeast = 200_000;
 const stepsForEachItem = 20_000;
 const spareLength = 1_000_000;
@@ -14,6 +16,7 @@ const spareLength = 1_000_000;
 /** Counts what the template does and refuses to go on beyond the limits. */
 class BoundedInterpreter extends Interpreter {
   steps = 0;
+  depth = 0;
 
   constructor(
     environment: Environment,
@@ -24,7 +27,9 @@ class BoundedInterpreter extends Interpreter {
 
   override evaluate(...parameters: Parameters<Evaluate>): ReturnType<Evaluate> {
     this.count(1);
+    if (++this.depth > deepestEvaluation) throw new RangeError(`it nests more than ${deepestEvaluation} deep`);
     const result = super.evaluate(...parameters);
+    this.depth--;
     const { value } = result;
     if ((typeof value === "string" || Array.isArray(value)) && value.length > this.most.length)
       throw new RangeError(`it makes a text or list longer than ${this.most.length}`);
