@@ -1,6 +1,6 @@
 /** Builds dist/: the core in its flavours, one bundle for each kind of runtime, the command line, and the types. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
 import { build } from "esbuild";
 
@@ -29,33 +29,55 @@ const noSideEffects = {
   },
 };
 
-const shared = {
+// One call for all entries: what they share, nearly everything, is one chunk, so that the package holds one copy.
+const { metafile } = await build({
+  entryPoints: {
+    node: "src/node.ts",
+    browser: "src/browser.ts",
+    workerd: "src/workerd.ts",
+    "edge-light": "src/edge-light.ts",
+    cli: "src/cli/main.ts",
+  },
   outdir: "dist",
   bundle: true,
+  splitting: true,
+  chunkNames: "siskin-[hash]",
   format: "esm",
   target: "es2022",
-  sourcemap: true,
+  platform: "neutral",
+  conditions: ["import"],
+  mainFields: ["module", "main"],
+  external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
   // The package's main entry imports node:fs, which browsers and edge isolates lack.
   alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
   plugins: [noSideEffects],
+  sourcemap: true,
+  metafile: true,
   logLevel: "warning",
-};
-await build({
-  ...shared,
-  entryPoints: { browser: "src/browser.ts", workerd: "src/workerd.ts", "edge-light": "src/edge-light.ts" },
-  platform: "neutral",
-  external: ["*.wasm", "*.wasm?module"],
-  mainFields: ["module", "main"],
-  conditions: ["import"],
-});
-// The command line and the library share a chunk, so that the package holds one copy.
-await build({
-  ...shared,
-  entryPoints: { node: "src/node.ts", cli: "src/cli/main.ts" },
-  platform: "node",
-  splitting: true,
-  chunkNames: "node-[hash]",
-  external: ["commander"],
 });
 chmodSync("dist/cli.js", 0o755);
+writeFileSync("dist/LICENSES.txt", licenses(metafile));
+
+// Chunks of earlier builds have other names and would be published with this one's.
+const written = new Set([
+  ...Object.keys(metafile.outputs),
+  ...Object.values(targets).map(({ outFile }) => outFile),
+  "dist/LICENSES.txt",
+]);
+for (const name of readdirSync("dist")) if (!written.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { stdio: "inherit" });
+
+/** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */
+function licenses({ inputs }) {
+  const packages = new Set(
+    Object.keys(inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
+  );
+  return [...packages]
+    .sort()
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+      const file = `${folder}/LICENSE`;
+      return `${name} ${version} (${license})\n\n${existsSync(file) ? readFileSync(file, "utf8") : ""}`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
