@@ -1,0 +1,97 @@
+/** What npm would publish: everything that is needed, nothing else, and no Node module where there is no Node. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { build } from "esbuild";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const test = suite("package");
+
+const [pack] = JSON.parse(
+  execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  }),
+);
+const files = new Set<string>(pack.files.map(({ path }: { path: string }) => path));
+
+/** The paths that package.json's exports lead to. */
+function targets(exports: unknown): string[] {
+  return typeof exports === "string" ? [exports.slice(2)] : Object.values(exports as object).flatMap(targets);
+}
+
+test("holds what it says it does, and nothing else", () => {
+  const { exports, bin } = JSON.parse(readFileSync("package.json", "utf8"));
+  const model = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ];
+  const needed = [
+    "LICENSE",
+    "README.md",
+    "dist/LICENSES.txt",
+    ...targets(exports),
+    ...targets(bin),
+    ...model.map((name) => `models/nano/${name}`),
+  ];
+  for (const path of needed) assert.ok(files.has(path), `${path} is missing`);
+  for (const path of files) {
+    assert.match(path, /^(dist\/|models\/nano\/|LICENSE$|README\.md$|package\.json$)/);
+    assert.not.match(path, /test/);
+  }
+});
+
+test("every import within it leads to one of its files", () => {
+  const scripts = [...files].filter((path) => path.startsWith("dist/") && /\.(js|d\.ts)$/.test(path));
+  assert.ok(scripts.length > 10);
+  for (const path of scripts) {
+    for (const [, specifier] of readFileSync(path, "utf8").matchAll(/\b(?:from|import|URL)\b[ (]*"(\.[^"?]+)/g)) {
+      const target = new URL(specifier!, `file:///${path}`).pathname.slice(1);
+      assert.ok(files.has(target.replace(/(?<!\.d)\.ts$/, ".d.ts")), `${path} imports ${specifier}`);
+    }
+  }
+});
+
+/** The modules that an entry, bundled for a runtime, still imports; and the bundle's size in bytes. */
+async function bundle(entry: string) {
+  const { metafile } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    metafile: true,
+    outdir: "out",
+    format: "esm",
+    platform: "browser",
+    external: ["*.wasm", "*.wasm?module"],
+    logLevel: "silent",
+  });
+  const [output] = Object.values(metafile.outputs);
+  return { imports: output!.imports.map(({ path }) => path), bytes: output!.bytes };
+}
+
+for (const [entry, modules] of Object.entries({
+  "dist/browser.js": [],
+  "dist/workerd.js": ["./core.wasm", "./core.relaxed.wasm"],
+  "dist/edge-light.js": ["./core.wasm?module"],
+})) {
+  test(`${entry} needs no Node, and no more than half a megabyte`, async () => {
+    // esbuild refuses node: modules for the platform "browser".
+    const { imports, bytes } = await bundle(entry);
+    assert.equal(imports, modules);
+    assert.ok(bytes < 500_000, `${bytes} bytes`);
+  });
+}
+
+test("the licences of the packages in the bundles are with them", () => {
+  const text = readFileSync("dist/LICENSES.txt", "utf8");
+  for (const name of ["gguf", "jinja", "tasks", "tokenizers"]) {
+    const { version } = JSON.parse(readFileSync(`node_modules/@huggingface/${name}/package.json`, "utf8"));
+    assert.ok(text.includes(`@huggingface/${name} ${version}`));
+    assert.ok(text.includes(readFileSync(`node_modules/@huggingface/${name}/LICENSE`, "utf8")));
+  }
+});
+
+test.run();
