@@ -1,0 +1,174 @@
+/** Every step of a tape does what the kernel of its name does, alone and shared among threads: the numbers on both sides agree. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Tape } from "../../src/core/tape.ts";
+import { guarded, makeCore, normals, place } from "./support.ts";
+
+const test = suite("tape");
+const core = makeCore();
+const { kernels } = core;
+const draw = normals(12);
+const scratch = core.allocate(8192);
+const state = core.allocate(64);
+
+/** A step, the kernel call that it stands for, and the bytes both write, each as a pointer and a length. */
+interface Step {
+  readonly tape: (tape: Tape) => void;
+  readonly kernel: () => void;
+  readonly written: readonly (readonly [number, number])[];
+}
+
+const ROWS = 7;
+const DEPTH = 288;
+const COLUMNS = 45;
+const PANELS = 6;
+const STRIDE = PANELS * 32;
+
+const tokens = Int32Array.of(3, 44, 0, 7, 8, 31, 3);
+const rows = place(core, draw(ROWS * DEPTH));
+const weight = place(core, draw(DEPTH));
+const matrix = place(core, draw(COLUMNS * DEPTH));
+const f32Panels = core.allocate(PANELS * 8 * DEPTH * 4);
+const q8Panels = core.allocate(PANELS * (DEPTH / 32) * 288);
+kernels.packF32(matrix, COLUMNS, DEPTH, f32Panels, 0);
+kernels.packQ8(matrix, COLUMNS, DEPTH, q8Panels, 0);
+const packed = core.allocate(8 * DEPTH * 4);
+kernels.packRowsF32(rows, packed, ROWS, DEPTH, 0, 2);
+const [quantised, scales] = [core.allocate(8 * DEPTH * 2), core.allocate(128)];
+kernels.quantiseRows(rows, quantised, scales, ROWS, DEPTH, 0, 2);
+const [quantisedRow, scale, sums] = [core.allocate(DEPTH * 2), core.allocate(4), core.allocate(64)];
+kernels.quantiseRow(rows, quantisedRow, scale, sums, DEPTH);
+const tokenCell = place(core, tokens);
+const target = core.allocate(8 * DEPTH * 4);
+const other = core.allocate(512);
+const last = core.allocate(64);
+const wide: [number, number] = [target, 8 * DEPTH * 4];
+
+const steps: Record<string, Step> = {
+  "embed, f32": {
+    tape: (tape) => tape.embed("f32", f32Panels, tokenCell, target, ROWS, DEPTH),
+    kernel: () => {
+      for (const [row, token] of tokens.entries()) kernels.embedF32(f32Panels, token, DEPTH, target + row * DEPTH * 4);
+    },
+    written: [wide],
+  },
+  "embed, q8": {
+    tape: (tape) => tape.embed("q8", q8Panels, tokenCell, target, ROWS, DEPTH),
+    kernel: () => {
+      for (const [row, token] of tokens.entries()) kernels.embedQ8(q8Panels, token, DEPTH, target + row * DEPTH * 4);
+    },
+    written: [wide],
+  },
+  rmsNorm: {
+    tape: (tape) => tape.rmsNorm(rows, weight, target, DEPTH, 0.25, ROWS),
+    kernel: () => kernels.rmsNorm(rows, weight, target, DEPTH, 0.25, 0, ROWS),
+    written: [wide],
+  },
+  packRows: {
+    tape: (tape) => tape.packRows(rows, target, ROWS, DEPTH),
+    kernel: () => kernels.packRowsF32(rows, target, ROWS, DEPTH, 0, 2),
+    written: [wide],
+  },
+  quantiseRows: {
+    tape: (tape) => tape.quantiseRows(rows, target, other, ROWS, DEPTH),
+    kernel: () => kernels.quantiseRows(rows, target, other, ROWS, DEPTH, 0, 2),
+    written: [wide, [other, 512]],
+  },
+  quantiseRow: {
+    tape: (tape) => tape.quantiseRow(rows, target, other, last, DEPTH),
+    kernel: () => kernels.quantiseRow(rows, target, other, last, DEPTH),
+    written: [wide, [other, 512], [last, 64]],
+  },
+  siluMultiply: {
+    tape: (tape) => tape.siluMultiply(target, rows, DEPTH, ROWS),
+    kernel: () => kernels.siluMultiply(target, rows, DEPTH, 0, ROWS),
+    written: [wide],
+  },
+};
+for (const accumulate of [false, true]) {
+  const flag = Number(accumulate);
+  const name = accumulate ? ", accumulating" : "";
+  Object.assign(steps, {
+    [`matmulF32${name}`]: {
+      tape: (tape: Tape) => tape.matmulF32(packed, f32Panels, target, STRIDE, ROWS, DEPTH, PANELS, accumulate),
+      kernel: () => kernels.matmulF32(packed, f32Panels, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag),
+      written: [wide],
+    },
+    [`matvecF32${name}`]: {
+      tape: (tape: Tape) => tape.matvecF32(rows, f32Panels, target, DEPTH, PANELS, accumulate),
+      kernel: () => kernels.matvecF32(rows, f32Panels, target, DEPTH, 0, PANELS, flag),
+      written: [wide],
+    },
+    [`matmulQ8${name}`]: {
+      tape: (tape: Tape) => tape.matmulQ8(quantised, scales, q8Panels, target, STRIDE, ROWS, DEPTH, PANELS, accumulate),
+      kernel: () =>
+        kernels.matmulQ8(quantised, scales, q8Panels, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag, scratch),
+      written: [wide],
+    },
+    [`matvecQ8${name}`]: {
+      tape: (tape: Tape) => tape.matvecQ8(quantisedRow, scale, q8Panels, target, DEPTH, PANELS, accumulate),
+      kernel: () => kernels.matvecQ8(quantisedRow, core.f32(scale, 1)[0]!, q8Panels, target, DEPTH, 0, PANELS, flag),
+      written: [wide],
+    },
+  } satisfies Record<string, Step>);
+}
+
+/** What `run` writes into places that hold the same numbers before. */
+function result({ written }: Step, run: () => void): Uint8Array[] {
+  for (const [pointer, length] of written) core.f32(pointer, length / 4).fill(0.75);
+  run();
+  return written.map(([pointer, length]) => core.bytes(pointer, length).slice());
+}
+
+function runTape(write: (tape: Tape) => void, threads: number): void {
+  const tape = new Tape();
+  write(tape);
+  const pointer = tape.write(core);
+  for (let thread = 0; thread < threads; thread++) kernels.run(pointer, thread, threads, scratch, state);
+  core.free(pointer);
+}
+
+for (const [name, step] of Object.entries(steps)) {
+  test(name, () => {
+    const expected = result(step, step.kernel);
+    assert.not.equal(
+      expected,
+      result(step, () => {}),
+      "the kernel writes nothing",
+    );
+    for (const threads of [1, 3]) {
+      assert.equal(
+        result(step, () => runTape(step.tape, threads)),
+        expected,
+        `${threads} threads`,
+      );
+    }
+  });
+}
+
+test("steps follow each other: every one ends where the next begins", () => {
+  for (const [name, step] of Object.entries(steps)) {
+    const after = guarded(core, 4);
+    const ones = place(core, new Float32Array(4).fill(1));
+    core.f32(after.pointer, 4).fill(3);
+    runTape((tape) => {
+      step.tape(tape);
+      tape.barrier();
+      tape.siluMultiply(after.pointer, ones, 4, 1);
+    }, 1);
+    const once = 3 / (1 + Math.exp(-3));
+    assert.ok(
+      core.f32(after.pointer, 4).every((value) => Math.abs(value - once) < 1e-6),
+      name,
+    );
+    assert.ok(after.intact());
+  }
+});
+
+test("an empty tape ends at once, and its memory is the caller's to free", () => {
+  const before = core.bytesInUse;
+  runTape(() => {}, 1);
+  assert.is(core.bytesInUse, before);
+});
+
+test.run();
