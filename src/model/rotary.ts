@@ -101,6 +101,12 @@ function yarnAttentionFactor({ factor, mscale, mscaleAllDim }: Extract<RotaryCon
 
 /** Positions up to which the rows are kept for good: 2 MB for heads of 64. */
 const KEPT_POSITIONS = 8192;
+/** Rows are made so many at a time, so that decoding does not make them anew for every token. */
+const STEP = 256;
+
+function roundUp(count: number): number {
+  return Math.ceil(count / STEP) * STEP;
+}
 
 /**
  * Rows of cosines and sines in the core's memory, one for each position: [half] cosines, then [half] sines, f32.
@@ -129,7 +135,7 @@ export class RotationRows {
   /** Address of the rows of the positions 0 to count - 1; valid until the next call. */
   fromZero(count: number): number {
     if (count > this.#kept.count) {
-      const capacity = Math.max(count, Math.min(2 * this.#kept.count, KEPT_POSITIONS), 256);
+      const capacity = Math.max(roundUp(count), Math.min(2 * this.#kept.count, KEPT_POSITIONS));
       const pointer = this.#core.allocate(capacity * this.#rowBytes);
       if (this.#kept.pointer) this.#core.free(this.#kept.pointer);
       this.#kept = { pointer, count: capacity };
@@ -141,14 +147,13 @@ export class RotationRows {
   /** Rows of the positions `first` to first + count - 1: the address of the row of position `base`. Valid until the next call. */
   around(first: number, count: number): { pointer: number; base: number } {
     if (first + count <= KEPT_POSITIONS) return { pointer: this.fromZero(first + count), base: 0 };
-    const window = this.#window;
-    if (window.capacity < count) {
-      if (window.pointer) this.#core.free(window.pointer);
-      window.pointer = 0;
-      window.pointer = this.#core.allocate(count * this.#rowBytes);
-      window.capacity = count;
-      window.count = 0;
+    if (this.#window.capacity < count) {
+      if (this.#window.pointer) this.#core.free(this.#window.pointer);
+      this.#window = { pointer: 0, capacity: 0, first: 0, count: 0 };
+      const capacity = roundUp(count);
+      this.#window = { pointer: this.#core.allocate(capacity * this.#rowBytes), capacity, first: 0, count: 0 };
     }
+    const window = this.#window;
     if (first < window.first || first + count > window.first + window.count) {
       window.first = first;
       window.count = window.capacity;
