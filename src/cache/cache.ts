@@ -2,20 +2,15 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../model/rotary.ts";
-import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "./pages.ts";
-import { Positions } from "./positions.ts";
+import { CachedHead } from "./head.ts";
+import type { PagePool } from "./pages.ts";
+import type { Positions } from "./positions.ts";
 
 /** Which rotation cached keys carry: `contiguous` turns survivors to 0..n-1; `original` leaves them where they stood. */
 export type Scheme = "contiguous" | "original";
 
 /** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
 export const HEAD_ENTRY_BYTES = 16;
-
-interface HeadState {
-  pages: number[];
-  length: number;
-  positions: Positions;
-}
 
 /** Entries are f32 keys, rotated, and values. A page is shared between forks until one of them writes to it. */
 export class KeyValueCache {
@@ -24,7 +19,7 @@ export class KeyValueCache {
   readonly scheme: Scheme;
   readonly #pool: PagePool;
   readonly #core: Core;
-  readonly #heads: HeadState[];
+  readonly #heads: CachedHead[];
   /** Tokens read in all, kept or not. */
   #absolutePosition = 0;
   /** The heads' entries, then their page addresses, [layers · keyHeads][capacity]; rebuilt when a head outgrows it. */
@@ -37,11 +32,7 @@ export class KeyValueCache {
     this.layers = layers;
     this.keyHeads = keyHeads;
     this.scheme = scheme;
-    this.#heads = Array.from({ length: layers * keyHeads }, () => ({
-      pages: [],
-      length: 0,
-      positions: new Positions(),
-    }));
+    this.#heads = Array.from({ length: layers * keyHeads }, () => new CachedHead(pool));
   }
 
   get headSize(): number {
@@ -91,12 +82,12 @@ export class KeyValueCache {
 
   /** A head's keys as they are rotated now: [length, headSize]. */
   keys(layer: number, head: number): Float32Array {
-    return this.#copy(this.#head(layer, head), 0);
+    return this.#head(layer, head).keys();
   }
 
   /** A head's values: [length, headSize]. */
   values(layer: number, head: number): Float32Array {
-    return this.#copy(this.#head(layer, head), PAGE_ENTRIES * this.headSize * 4);
+    return this.#head(layer, head).values();
   }
 
   /**
@@ -108,10 +99,7 @@ export class KeyValueCache {
   reserve(rows: number, rotationBase: number): number {
     let longest = 0;
     for (const head of this.#heads) {
-      const needed = Math.ceil((head.length + rows) / PAGE_ENTRIES);
-      const last = head.length >> PAGE_SHIFT;
-      if (rows > 0 && last < head.pages.length) this.#own(head, last);
-      while (head.pages.length < needed) head.pages.push(this.#pool.take());
+      head.reserve(rows);
       longest = Math.max(longest, head.pages.length);
     }
     this.#growTable(longest);
@@ -138,14 +126,15 @@ export class KeyValueCache {
 
   /** Frees pages that were reserved and not committed. */
   trim(): void {
-    for (const head of this.#heads) this.#dropPages(head, Math.ceil(head.length / PAGE_ENTRIES));
+    for (const head of this.#heads) head.trim();
   }
 
   /**
    * Keeps the given entries of every head and drops the others; pages fall free at once. In the contiguous scheme the
    * keys are turned to their new places.
    * @param indices for layer l and head h the entries to keep, strictly ascending; heads may keep different numbers
-   * @throws ArgumentError naming the head whose indices do not ascend or point nowhere
+   * @throws ArgumentError naming the head whose indices do not ascend or point nowhere; MemoryError when a fork's pages
+   * cannot be copied. The cache is then as it was.
    */
   keep(indices: (layer: number, head: number) => Int32Array, rotations: RotationRows): void {
     const chosen: Int32Array[] = [];
@@ -156,12 +145,30 @@ export class KeyValueCache {
         chosen.push(list);
       }
     }
-    const turned = this.scheme === "contiguous" ? rotations.fromZero(this.longest) : 0;
+    const turning = {
+      rotations: this.scheme === "contiguous" ? rotations.fromZero(this.longest) : 0,
+      half: rotations.half,
+    };
+    // All memory is taken before anything changes.
+    const fresh = this.#pool.takeAll(
+      this.#heads.reduce((sum, head, index) => sum + head.pagesToReplace(chosen[index]!.length), 0),
+    );
+    try {
+      const mostPages = this.#heads.reduce((most, head) => Math.max(most, head.pages.length), 0);
+      this.#core.borrow((2 * mostPages + this.longest) * 4, (scratch) => {
+        for (const [index, head] of this.#heads.entries()) {
+          const list = chosen[index]!;
+          if (list.length === head.length) continue;
+          head.gather(list, fresh.splice(0, head.pagesToReplace(list.length)), turning, scratch);
+        }
+      });
+    } finally {
+      for (const page of fresh) this.#pool.release(page);
+    }
     /** Heads that kept the same entries of the same positions go on sharing one list. */
     const shared = new Map<Positions, Map<Int32Array, Positions>>();
     for (const [index, head] of this.#heads.entries()) {
       const list = chosen[index]!;
-      if (list.length !== head.length) this.#gather(head, list, turned, rotations.half);
       const known = shared.get(head.positions) ?? new Map<Int32Array, Positions>();
       shared.set(head.positions, known);
       const positions = known.get(list) ?? head.positions.keep(list, this.#absolutePosition);
@@ -173,87 +180,27 @@ export class KeyValueCache {
   /** A cache of the same content that shares all pages until either side writes. */
   fork(): KeyValueCache {
     const copy = new KeyValueCache(this.#pool, this.layers, this.keyHeads, this.scheme);
-    for (const [index, head] of this.#heads.entries()) {
-      for (const page of head.pages) this.#pool.hold(page);
-      copy.#heads[index] = { pages: [...head.pages], length: head.length, positions: head.positions };
-    }
+    for (const [index, head] of this.#heads.entries()) copy.#heads[index] = head.fork();
     copy.#absolutePosition = this.#absolutePosition;
     return copy;
   }
 
   /** Lets go of every page and of the table. */
   dispose(): void {
-    for (const head of this.#heads) {
-      this.#dropPages(head, 0);
-      head.length = 0;
-    }
+    for (const head of this.#heads) head.clear();
     if (this.#table) this.#core.free(this.#table);
     this.#table = 0;
     this.#pageCapacity = 0;
   }
 
-  #head(layer: number, head: number): HeadState {
-    if (!(layer >= 0 && layer < this.layers && head >= 0 && head < this.keyHeads)) {
-      throw new ArgumentError(`Layer ${layer}, head ${head}: there are ${this.layers} layers of ${this.keyHeads} KV heads`);
+  #head(layer: number, head: number): CachedHead {
+    const isIndex = (index: number, count: number) => Number.isInteger(index) && index >= 0 && index < count;
+    if (!isIndex(layer, this.layers) || !isIndex(head, this.keyHeads)) {
+      throw new ArgumentError(
+        `Layer ${layer}, head ${head}: there are ${this.layers} layers of ${this.keyHeads} KV heads`,
+      );
     }
     return this.#heads[layer * this.keyHeads + head]!;
-  }
-
-  /** Makes page `index` of a head its own before it is written to. */
-  #own(head: HeadState, index: number): void {
-    const page = head.pages[index]!;
-    if (!this.#pool.isShared(page)) return;
-    const copy = this.#pool.take();
-    this.#core.bytes(copy, this.#pool.pageBytes).set(this.#core.bytes(page, this.#pool.pageBytes));
-    this.#pool.release(page);
-    head.pages[index] = copy;
-  }
-
-  #gather(head: HeadState, list: Int32Array, rotations: number, half: number): void {
-    const needed = Math.ceil(list.length / PAGE_ENTRIES);
-    // In place unless a fork still reads the pages that would be written.
-    const inPlace = !head.pages.slice(0, needed).some((page) => this.#pool.isShared(page));
-    const target = inPlace ? head.pages : Array.from({ length: needed }, () => this.#pool.take());
-    this.#core.borrow((head.pages.length + needed + list.length) * 4, (pointer) => {
-      const targetPointer = pointer + head.pages.length * 4;
-      const listPointer = targetPointer + needed * 4;
-      this.#core.u32(pointer, head.pages.length).set(head.pages);
-      this.#core.u32(targetPointer, needed).set(target.slice(0, needed));
-      this.#core.i32(listPointer, list.length).set(list);
-      this.#core.kernels.gatherTurn(
-        pointer,
-        targetPointer,
-        listPointer,
-        list.length,
-        this.headSize,
-        half,
-        rotations,
-        PAGE_SHIFT,
-      );
-    });
-    if (inPlace) {
-      this.#dropPages(head, needed);
-    } else {
-      this.#dropPages(head, 0);
-      head.pages = target;
-    }
-    head.length = list.length;
-  }
-
-  #dropPages(head: HeadState, remaining: number): void {
-    for (const page of head.pages.splice(remaining)) this.#pool.release(page);
-  }
-
-  #copy(head: HeadState, offset: number): Float32Array {
-    const rowBytes = this.headSize * 4;
-    const target = new Float32Array(head.length * this.headSize);
-    for (const [index, page] of head.pages.entries()) {
-      const first = index * PAGE_ENTRIES;
-      const rows = Math.min(PAGE_ENTRIES, head.length - first);
-      if (rows <= 0) break;
-      target.set(this.#core.f32(page + offset, (rows * rowBytes) / 4), first * this.headSize);
-    }
-    return target;
   }
 
   #tableBytes(pageCapacity: number): number {

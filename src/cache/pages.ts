@@ -32,6 +32,18 @@ export class PagePool {
     return page;
   }
 
+  /** So many pages, or none where memory lacks. @throws MemoryError */
+  takeAll(count: number): number[] {
+    const pages: number[] = [];
+    try {
+      while (pages.length < count) pages.push(this.take());
+    } catch (error) {
+      for (const page of pages) this.release(page);
+      throw error;
+    }
+    return pages;
+  }
+
   /** One holder more. */
   hold(page: number): void {
     this.#holders.set(page, this.#holders.get(page)! + 1);

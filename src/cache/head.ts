@@ -1,0 +1,113 @@
+/** The entries of one KV head: its pages, how many entries they hold, and where those stood in the text. */
+import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "./pages.ts";
+import { Positions } from "./positions.ts";
+
+/** How the kept entries' keys are turned: rotation rows of the distances 0, 1, 2, ... (0: not at all) and their pairs. */
+export interface Turning {
+  readonly rotations: number;
+  readonly half: number;
+}
+
+/** One head of one layer. A page that another cache holds too is copied before it is written to. */
+export class CachedHead {
+  readonly pages: number[] = [];
+  length = 0;
+  positions = new Positions();
+  readonly #pool: PagePool;
+
+  constructor(pool: PagePool) {
+    this.#pool = pool;
+  }
+
+  /** A head of the same content that shares all pages. */
+  fork(): CachedHead {
+    const copy = new CachedHead(this.#pool);
+    for (const page of this.pages) this.#pool.hold(page);
+    copy.pages.push(...this.pages);
+    copy.length = this.length;
+    copy.positions = this.positions;
+    return copy;
+  }
+
+  /** Makes room for `rows` more entries. @throws MemoryError */
+  reserve(rows: number): void {
+    const last = this.length >> PAGE_SHIFT;
+    if (rows > 0 && last < this.pages.length) this.#own(last);
+    const needed = Math.ceil((this.length + rows) / PAGE_ENTRIES);
+    while (this.pages.length < needed) this.pages.push(this.#pool.take());
+  }
+
+  /** Frees the pages that hold no entry. */
+  trim(): void {
+    this.#dropPages(Math.ceil(this.length / PAGE_ENTRIES));
+  }
+
+  /** Frees everything. */
+  clear(): void {
+    this.#dropPages(0);
+    this.length = 0;
+  }
+
+  /** Pages that must be taken anew to keep `entries`: none unless a fork still reads those that would be written. */
+  pagesToReplace(entries: number): number {
+    const needed = Math.ceil(entries / PAGE_ENTRIES);
+    const written = entries < this.length && this.pages.slice(0, needed).some((page) => this.#pool.isShared(page));
+    return written ? needed : 0;
+  }
+
+  /**
+   * Keeps the entries of `list` and drops the others.
+   * @param fresh the pages to gather into, as many as `pagesToReplace` says; none: the head's own
+   * @param scratch room for the pages twice and the list, 4 bytes each
+   */
+  gather(list: Int32Array, fresh: readonly number[], { rotations, half }: Turning, scratch: number): void {
+    const { core, headSize } = this.#pool;
+    const needed = Math.ceil(list.length / PAGE_ENTRIES);
+    const targetPointer = scratch + this.pages.length * 4;
+    const listPointer = targetPointer + needed * 4;
+    core.u32(scratch, this.pages.length).set(this.pages);
+    core.u32(targetPointer, needed).set(fresh.length > 0 ? fresh : this.pages.slice(0, needed));
+    core.i32(listPointer, list.length).set(list);
+    core.kernels.gatherTurn(scratch, targetPointer, listPointer, list.length, headSize, half, rotations, PAGE_SHIFT);
+    this.#dropPages(fresh.length > 0 ? 0 : needed);
+    this.pages.push(...fresh);
+    this.length = list.length;
+  }
+
+  /** The keys as they are rotated now: [length, headSize]. */
+  keys(): Float32Array {
+    return this.#copy(0);
+  }
+
+  /** The values: [length, headSize]. */
+  values(): Float32Array {
+    return this.#copy(PAGE_ENTRIES * this.#pool.headSize * 4);
+  }
+
+  #copy(offset: number): Float32Array {
+    const { core, headSize } = this.#pool;
+    const target = new Float32Array(this.length * headSize);
+    for (const [index, page] of this.pages.entries()) {
+      const first = index * PAGE_ENTRIES;
+      const rows = Math.min(PAGE_ENTRIES, this.length - first);
+      if (rows <= 0) break;
+      target.set(core.f32(page + offset, rows * headSize), first * headSize);
+    }
+    return target;
+  }
+
+  /** Makes a page the head's own before it is written to. */
+  #own(index: number): void {
+    const { core, pageBytes } = this.#pool;
+    const page = this.pages[index]!;
+    if (!this.#pool.isShared(page)) return;
+    const copy = this.#pool.take();
+    core.bytes(copy, pageBytes).set(core.bytes(page, pageBytes));
+    this.#pool.release(page);
+    this.pages[index] = copy;
+  }
+
+  #dropPages(remaining: number): void {
+    for (const page of this.pages.splice(remaining)) this.#pool.release(page);
+  }
+}
