@@ -7,7 +7,7 @@ import { PagePool } from "../../src/cache/pages.ts";
 import { Core } from "../../src/core/core.ts";
 import { ArgumentError, MemoryError } from "../../src/errors.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { normals } from "../core/support.ts";
+import { assertSame, normals } from "../core/support.ts";
 import { Mirror } from "./support.ts";
 
 const test = suite("cache");
@@ -72,7 +72,7 @@ test("keeping everything changes no bit", () => {
     const before = snapshot(mirror.cache);
     const pages = mirror.cache.pages;
     mirror.keep((_, length) => all(length));
-    assert.equal(snapshot(mirror.cache), before);
+    assertSame(snapshot(mirror.cache), before);
     assert.equal(mirror.cache.pages, pages);
   }
 });
@@ -116,7 +116,7 @@ test("indices that do not ascend or point nowhere are refused, and nothing chang
       keep,
       (error: unknown) => error instanceof ArgumentError && /Layer 1, head 2.*below 40/.test(error.message),
     );
-    assert.equal(snapshot(mirror.cache), before);
+    assertSame(snapshot(mirror.cache), before);
   }
   assert.throws(() => mirror.cache.length(2, 0), /Layer 2, head 0: there are 2 layers of 3 KV heads/);
   assert.throws(() => mirror.cache.keys(0, -1), /Layer 0, head -1/);
@@ -164,7 +164,7 @@ test("a compressed fork leaves its parent alone, and outlives it", () => {
   const before = snapshot(parent.cache);
   const child = fork(parent);
   child.keep((_, length) => all(length).filter((entry) => entry > 50));
-  assert.equal(snapshot(parent.cache), before);
+  assertSame(snapshot(parent.cache), before);
   const grandchild = fork(child);
   parent.cache.dispose();
   child.cache.dispose();
@@ -181,9 +181,9 @@ test("what is reserved and not committed leaves no trace", () => {
   const bytes = mirror.cache.byteLength;
   mirror.write(500, draw);
   assert.is(mirror.cache.absolutePosition, 40);
-  assert.equal(snapshot(mirror.cache), before);
+  assertSame(snapshot(mirror.cache), before);
   mirror.cache.trim();
-  assert.equal(snapshot(mirror.cache), before);
+  assertSame(snapshot(mirror.cache), before);
   assert.is(mirror.cache.pages.length, 12);
   assert.is(pool.pageCount, 12 + 6, "the last pages, copied from the fork's");
   // The table keeps its size.
@@ -216,7 +216,7 @@ test("wherever memory runs out, the cache is as it was", () => {
         core.left = Infinity;
         if (failures > allowed) {
           victim.cache.trim();
-          assert.equal(snapshot(victim.cache), before, name);
+          assertSame(snapshot(victim.cache), before, name);
           victim.check(0, name);
         }
         victim.cache.dispose();

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { KeyValueCache } from "../../src/cache/cache.ts";
 import { PAGE_ENTRIES, PagePool } from "../../src/cache/pages.ts";
 import { knorm, loadModel, type Model, type Session } from "../../src/node.ts";
-import { assertNear, integers } from "../core/support.ts";
+import { assertNear, assertSame, integers } from "../core/support.ts";
 
 const test = suite("nano: cache identities");
 let model: Model;
@@ -60,8 +60,8 @@ for (const scheme of ["contiguous", "original"] as const) {
     pressed.compress(knorm(), { ratio: 0 });
     for (const next of [tokens.subarray(200, 207), tokens.subarray(207, 208)]) {
       const logits = session.prefill(next);
-      assert.equal(kept.prefill(next), logits);
-      assert.equal(pressed.prefill(next), logits);
+      assertSame(kept.prefill(next), logits);
+      assertSame(pressed.prefill(next), logits);
     }
     for (const each of [session, kept, pressed]) each.dispose();
     assert.is(bytesInUse(), books);
@@ -139,10 +139,10 @@ test("two forks fed different text do not see each other: the bits are those of 
   }
   assert.not.equal(logits[0], logits[1]);
   for (const [index, fork] of forks.entries()) {
-    assert.equal(logits[index], alone[index]!.logits);
-    assert.equal(contents(fork), alone[index]!.contents);
+    assertSame(logits[index], alone[index]!.logits);
+    assertSame(contents(fork), alone[index]!.contents);
   }
-  assert.equal(contents(parent), before);
+  assertSame(contents(parent), before);
   for (const session of [parent, ...forks]) session.dispose();
   assert.is(bytesInUse(), books);
 });
@@ -174,8 +174,8 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
   });
   assert.is(cache.absolutePosition, 150);
   assert.equal(cache.pages, pages);
-  assert.equal(bits(), bitsBefore);
-  assert.equal(contents(cache), before);
+  assertSame(bits(), bitsBefore);
+  assertSame(contents(cache), before);
   cache.dispose();
   assert.is(bytesInUse(), books);
 });
@@ -191,8 +191,8 @@ test("questions behind a text change no bit of what the text leaves, and run as 
   decoder.forward(with_, { text, questions, hidden: true });
   const last = [decoder.logits(129, 1), decoder.logits(140, 1), decoder.logits(180, 1)];
   decoder.forward(without, { text, hidden: true });
-  assert.equal(contents(with_), contents(without));
-  assert.equal(decoder.logits(129, 1), last[0]);
+  assertSame(contents(with_), contents(without));
+  assertSame(decoder.logits(129, 1), last[0]);
   // A question's last token sees the text and the question, nothing of the other question.
   for (const [index, question] of questions.entries()) {
     const fork = without.fork();

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
 import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "../../src/cache/pages.ts";
 import type { RotaryFrequencies, RotationRows } from "../../src/model/rotary.ts";
-import { assertNear, largestMagnitude } from "../core/support.ts";
+import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
 
 /** One entry as it should be. */
 export interface Entry {
@@ -110,7 +110,7 @@ export class Mirror {
         );
         assert.is(this.cache.nextPosition(layer, head), scheme === "contiguous" ? entries.length : absolutePosition);
         const list = (rows: Float32Array[]) => Float32Array.from(rows.flatMap((row) => [...row]));
-        assert.equal(this.cache.values(layer, head), list(entries.map(({ value }) => value)), `${title}, values`);
+        assertSame(this.cache.values(layer, head), list(entries.map(({ value }) => value)), `${title}, values`);
         const place = (entry: Entry, index: number) => (scheme === "contiguous" ? index : entry.position);
         const keys = list(entries.map((entry, index) => rotated(entry.key, place(entry, index), this.#frequencies)));
         const largest = largestMagnitude(keys);

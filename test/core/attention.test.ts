@@ -1,8 +1,7 @@
 /** Attention through the tape, in both builds, against softmax over whole rows in f64: text, questions, one row, scores. */
 import { suite } from "uvu";
-import * as assert from "uvu/assert";
 import { AttentionCase, type Shape } from "./attention-support.ts";
-import { assertNear, builds, makeCore, normals } from "./support.ts";
+import { assertNear, assertSame, builds, makeCore, normals } from "./support.ts";
 
 /** Scores of up to 10 in size, each a sum of up to 128 products, err by 2e-6; outputs and weights follow them. */
 const TOLERANCE = 4e-6;
@@ -40,7 +39,7 @@ for (const build of builds) {
         assertNear(outputs, layer.expected().outputs, () => TOLERANCE);
         // Threads share the tiles: nothing changes.
         layer.run(3, (tape) => tape.attend(record));
-        assert.equal(layer.outputs(), outputs);
+        assertSame(layer.outputs(), outputs);
       });
     }
   }

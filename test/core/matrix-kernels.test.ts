@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Core } from "../../src/core/core.ts";
-import { assertNear, builds, guarded, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, assertSame, builds, guarded, makeCore, normals, place, ROUNDING } from "./support.ts";
 
 /** weights [columns, depth] times rows [rows, depth], in f64, and how far f32 may be from it. */
 function product(rows: Float32Array, weights: Float32Array, depth: number, start?: Float32Array) {
@@ -87,7 +87,7 @@ for (const build of builds) {
       const [one, other] = [guarded(core, count), guarded(core, count)];
       kernels.packTransposedF32(place(core, matrix), depth, columns, one.pointer);
       kernels.packF32(place(core, transpose), columns, depth, other.pointer, 0);
-      assert.equal(core.f32(one.pointer, count), core.f32(other.pointer, count));
+      assertSame(core.f32(one.pointer, count), core.f32(other.pointer, count));
       assert.ok(one.intact());
     }
   });

@@ -72,6 +72,19 @@ export function assertNear(
   }
 }
 
+/** Asserts that numbers, or lists of them in lists of any depth, are the same bit for bit; says only where they first differ. */
+export function assertSame(actual: unknown, expected: unknown, name = ""): void {
+  if (typeof expected === "number") {
+    if (!Object.is(actual, expected)) assert.unreachable(`${name}: ${actual} instead of ${expected}`);
+    return;
+  }
+  const [one, other] = [actual as ArrayLike<unknown>, expected as ArrayLike<unknown>];
+  assert.is(one.length, other.length, `${name}: length`);
+  for (let index = 0; index < other.length; index++) {
+    if (!Object.is(one[index], other[index])) assertSame(one[index], other[index], `${name} [${index}]`);
+  }
+}
+
 /** The largest |value|. */
 export function largestMagnitude(values: ArrayLike<number>): number {
   let largest = 0;
