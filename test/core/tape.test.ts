@@ -1,8 +1,8 @@
 /** Every step of a tape does what the kernel of its name does, alone and shared among threads: the numbers on both sides agree. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Tape } from "../../src/core/tape.ts";
-import { guarded, makeCore, normals, place } from "./support.ts";
+import { Tape, type TapeMatrix } from "../../src/core/tape.ts";
+import { assertSame, guarded, makeCore, normals, place } from "./support.ts";
 
 const test = suite("tape");
 const core = makeCore();
@@ -27,38 +27,45 @@ const STRIDE = PANELS * 32;
 const tokens = Int32Array.of(3, 44, 0, 7, 8, 31, 3);
 const rows = place(core, draw(ROWS * DEPTH));
 const weight = place(core, draw(DEPTH));
-const matrix = place(core, draw(COLUMNS * DEPTH));
-const f32Panels = core.allocate(PANELS * 8 * DEPTH * 4);
-const q8Panels = core.allocate(PANELS * (DEPTH / 32) * 288);
-kernels.packF32(matrix, COLUMNS, DEPTH, f32Panels, 0);
-kernels.packQ8(matrix, COLUMNS, DEPTH, q8Panels, 0);
+const source = place(core, draw(COLUMNS * DEPTH));
+const matrixOf = (form: TapeMatrix["form"], bytes: number): TapeMatrix => ({
+  form,
+  pointer: core.allocate(PANELS * bytes),
+  depth: DEPTH,
+  panels: PANELS,
+  wide: false,
+});
+const f32 = matrixOf("f32", DEPTH * 32);
+const q8 = matrixOf("q8", (DEPTH / 32) * 288);
+const q4 = { ...matrixOf("q4", (DEPTH / 32) * 192), wide: true };
+kernels.packF32(source, COLUMNS, DEPTH, f32.pointer, 0);
+kernels.packQ8(source, COLUMNS, DEPTH, q8.pointer, 0);
+kernels.packQ4(source, COLUMNS, DEPTH, q4.pointer, 0);
 const packed = core.allocate(8 * DEPTH * 4);
 kernels.packRowsF32(rows, packed, ROWS, DEPTH, 0, 2);
 const [quantised, scales] = [core.allocate(8 * DEPTH * 2), core.allocate(128)];
 kernels.quantiseRows(rows, quantised, scales, ROWS, DEPTH, 0, 2);
 const [quantisedRow, scale, sums] = [core.allocate(DEPTH * 2), core.allocate(4), core.allocate(64)];
 kernels.quantiseRow(rows, quantisedRow, scale, sums, DEPTH);
+const factor = core.f32(scale, 1)[0]!;
 const tokenCell = place(core, tokens);
 const target = core.allocate(8 * DEPTH * 4);
 const other = core.allocate(512);
 const last = core.allocate(64);
 const wide: [number, number] = [target, 8 * DEPTH * 4];
 
+const embed = (matrix: TapeMatrix, kernel: (token: number, target: number) => void): Step => ({
+  tape: (tape) => tape.embed(matrix, tokenCell, target, ROWS, DEPTH),
+  kernel: () => {
+    for (const [row, token] of tokens.entries()) kernel(token, target + row * DEPTH * 4);
+  },
+  written: [wide],
+});
+
 const steps: Record<string, Step> = {
-  "embed, f32": {
-    tape: (tape) => tape.embed("f32", f32Panels, tokenCell, target, ROWS, DEPTH),
-    kernel: () => {
-      for (const [row, token] of tokens.entries()) kernels.embedF32(f32Panels, token, DEPTH, target + row * DEPTH * 4);
-    },
-    written: [wide],
-  },
-  "embed, q8": {
-    tape: (tape) => tape.embed("q8", q8Panels, tokenCell, target, ROWS, DEPTH),
-    kernel: () => {
-      for (const [row, token] of tokens.entries()) kernels.embedQ8(q8Panels, token, DEPTH, target + row * DEPTH * 4);
-    },
-    written: [wide],
-  },
+  "embed, f32": embed(f32, (token, row) => kernels.embedF32(f32.pointer, token, DEPTH, row)),
+  "embed, q8": embed(q8, (token, row) => kernels.embedQ8(q8.pointer, token, DEPTH, row)),
+  "embed, q4": embed(q4, (token, row) => kernels.embedQ4(q4.pointer, token, DEPTH, row, 1)),
   rmsNorm: {
     tape: (tape) => tape.rmsNorm(rows, weight, target, DEPTH, 0.25, ROWS),
     kernel: () => kernels.rmsNorm(rows, weight, target, DEPTH, 0.25, 0, ROWS),
@@ -87,30 +94,39 @@ const steps: Record<string, Step> = {
 };
 for (const accumulate of [false, true]) {
   const flag = Number(accumulate);
-  const name = accumulate ? ", accumulating" : "";
-  Object.assign(steps, {
-    [`matmulF32${name}`]: {
-      tape: (tape: Tape) => tape.matmulF32(packed, f32Panels, target, STRIDE, ROWS, DEPTH, PANELS, accumulate),
-      kernel: () => kernels.matmulF32(packed, f32Panels, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag),
-      written: [wide],
-    },
-    [`matvecF32${name}`]: {
-      tape: (tape: Tape) => tape.matvecF32(rows, f32Panels, target, DEPTH, PANELS, accumulate),
-      kernel: () => kernels.matvecF32(rows, f32Panels, target, DEPTH, 0, PANELS, flag),
-      written: [wide],
-    },
-    [`matmulQ8${name}`]: {
-      tape: (tape: Tape) => tape.matmulQ8(quantised, scales, q8Panels, target, STRIDE, ROWS, DEPTH, PANELS, accumulate),
-      kernel: () =>
-        kernels.matmulQ8(quantised, scales, q8Panels, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag, scratch),
-      written: [wide],
-    },
-    [`matvecQ8${name}`]: {
-      tape: (tape: Tape) => tape.matvecQ8(quantisedRow, scale, q8Panels, target, DEPTH, PANELS, accumulate),
-      kernel: () => kernels.matvecQ8(quantisedRow, core.f32(scale, 1)[0]!, q8Panels, target, DEPTH, 0, PANELS, flag),
-      written: [wide],
-    },
-  } satisfies Record<string, Step>);
+  const add = (name: string, tape: Step["tape"], kernel: Step["kernel"]) => {
+    steps[`${name}${accumulate ? ", accumulating" : ""}`] = { tape, kernel, written: [wide] };
+  };
+  add(
+    "matmul, f32",
+    (tape) => tape.matmul(f32, packed, 0, target, STRIDE, ROWS, accumulate),
+    () => kernels.matmulF32(packed, f32.pointer, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag),
+  );
+  add(
+    "matmul, q8",
+    (tape) => tape.matmul(q8, quantised, scales, target, STRIDE, ROWS, accumulate),
+    () => kernels.matmulQ8(quantised, scales, q8.pointer, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag, scratch),
+  );
+  add(
+    "matmul, q4",
+    (tape) => tape.matmul(q4, quantised, scales, target, STRIDE, ROWS, accumulate),
+    () => kernels.matmulQ4(quantised, scales, q4.pointer, target, STRIDE, ROWS, DEPTH, 0, PANELS, flag, 1, scratch),
+  );
+  add(
+    "matvec, f32",
+    (tape) => tape.matvec(f32, rows, 0, 0, target, accumulate),
+    () => kernels.matvecF32(rows, f32.pointer, target, DEPTH, 0, PANELS, flag),
+  );
+  add(
+    "matvec, q8",
+    (tape) => tape.matvec(q8, quantisedRow, scale, sums, target, accumulate),
+    () => kernels.matvecQ8(quantisedRow, factor, q8.pointer, target, DEPTH, 0, PANELS, flag),
+  );
+  add(
+    "matvec, q4",
+    (tape) => tape.matvec(q4, quantisedRow, scale, sums, target, accumulate),
+    () => kernels.matvecQ4(quantisedRow, factor, sums, q4.pointer, target, DEPTH, 0, PANELS, flag, 1),
+  );
 }
 
 /** What `run` writes into places that hold the same numbers before. */
@@ -137,7 +153,7 @@ for (const [name, step] of Object.entries(steps)) {
       "the kernel writes nothing",
     );
     for (const threads of [1, 3]) {
-      assert.equal(
+      assertSame(
         result(step, () => runTape(step.tape, threads)),
         expected,
         `${threads} threads`,
