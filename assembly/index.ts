@@ -5,11 +5,13 @@ export { dequantise } from "./dequantise";
 export { matmulF32 } from "./matmul-f32";
 export { integerBlock } from "./matmul-i16";
 export { matvecF32 } from "./matvec-f32";
-export { embedF32, embedQ8, packF32, packQ8, packTransposedF32 } from "./pack";
+export { embedF32, embedQ8, packF32, packQ8, packQ8Blocks, packTransposedF32 } from "./pack";
+export { embedQ4, packQ4, packQ4Blocks } from "./pack-q4";
 export { gatherRows, gatherTurn, turnRows } from "./rotary";
 export { add, packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply, softmax } from "./rows";
 export { allFinite, argMax, topIndices } from "./select";
 export { run } from "./tape";
+export { matmulQ4, matvecQ4 } from "./weights-q4";
 export { matmulQ8, matvecQ8 } from "./weights-q8";
 
 /** First free byte after the static data. */

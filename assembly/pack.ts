@@ -1,9 +1,11 @@
 /** Packing of weights into panels of 8 columns while a model is loaded, and embedding rows read back out of them. */
 
+import { f16ToF32 } from "./half";
+
 /** Row of a block, as Hugging Face orders a head's rows, in llama.cpp's order: pairs interleaved within each head of `headSize`. */
 // @ts-ignore: decorator
 @inline
-function sourceRow(row: i32, headSize: i32): i32 {
+export function sourceRow(row: i32, headSize: i32): i32 {
   if (!headSize) return row;
   const within = row % headSize;
   const half = headSize >> 1;
@@ -56,6 +58,25 @@ export function packQ8(source: usize, rows: i32, depth: i32, target: usize, head
         for (let k: usize = 0; k < 32; k++) {
           const value = row < rows ? <i32>nearest(load<f32>(from + (k << 2)) * inverse) : 0;
           store<i8>(quants + ((k >> 1) << 4) + (k & 1), <i8>value);
+        }
+      }
+      target += 288;
+    }
+  }
+}
+
+/** Packs `rows` rows of Q8_0 blocks (f16 scale, 32 quants) as they are, their scales widened. */
+export function packQ8Blocks(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+  const rowBytes = <usize>(depth >> 5) * 34;
+  for (let first = 0; first < rows; first += 8) {
+    for (let block = 0; block < depth >> 5; block++) {
+      for (let lane = 0; lane < 8; lane++) {
+        const row = first + lane;
+        const from = source + <usize>sourceRow(row, headSize) * rowBytes + <usize>block * 34;
+        const quants = target + 32 + (<usize>lane << 1);
+        store<f32>(target + (<usize>lane << 2), row < rows ? f16ToF32(load<u16>(from)) : 0);
+        for (let pair: usize = 0; pair < 16; pair++) {
+          store<u16>(quants + (pair << 4), row < rows ? load<u16>(from + (pair << 1), 2) : 0);
         }
       }
       target += 288;

@@ -160,11 +160,10 @@ function quantiseTileRow(source: usize, target: usize, scale: usize, count: i32)
   }
 }
 
-/** Quantises one row of `depth` (a multiple of 32) f32 to 16-bit integers, its scale in `scale`, the sum of each 32 in `sums` (as f32, scaled). */
+/** Quantises one row of `depth` (a multiple of 32) f32 to 16-bit integers, its scale in `scale`, the sum of each 32 of those in `sums`, as f32. */
 export function quantiseRow(source: usize, target: usize, scale: usize, sums: usize, depth: i32): void {
   const largest = largestMagnitude(source, depth);
-  const factor = largest / MATVEC_ONE;
-  store<f32>(scale, factor);
+  store<f32>(scale, largest / MATVEC_ONE);
   const inverse = f32x4.splat(largest > 0 ? MATVEC_ONE / largest : 0);
   const end = source + (<usize>depth << 2);
   while (source < end) {
@@ -178,7 +177,7 @@ export function quantiseRow(source: usize, target: usize, scale: usize, sums: us
       target += 16;
     }
     const total = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
-    store<f32>(sums, <f32>total * factor);
+    store<f32>(sums, <f32>total);
     sums += 4;
   }
 }

@@ -10,8 +10,10 @@ import { barrier } from "./barrier";
 import { matmulF32 } from "./matmul-f32";
 import { matvecF32 } from "./matvec-f32";
 import { embedF32, embedQ8 } from "./pack";
+import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
 import { packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply } from "./rows";
+import { matmulQ4, matvecQ4 } from "./weights-q4";
 import { matmulQ8, matvecQ8 } from "./weights-q8";
 
 const enum Operation {
@@ -34,6 +36,10 @@ const enum Operation {
   MergeParts,
   ScoreEntries,
   SiluMultiply,
+  EmbedQ4,
+  MatmulQ4,
+  MatvecQ4,
+  Copy,
 }
 
 // @ts-ignore: decorator
@@ -70,17 +76,19 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, stat
         break;
       }
       case Operation.EmbedF32:
-      case Operation.EmbedQ8: {
-        // weights, tokens, target, rows, width
+      case Operation.EmbedQ8:
+      case Operation.EmbedQ4: {
+        // weights, tokens, target, rows, width, wide
         const rows = word(tape, 4);
         const width = word(tape, 5);
         for (let row = share(rows, thread, threads); row < share(rows, next, threads); row++) {
           const token = load<i32>(<usize>word(tape, 2) + (<usize>row << 2));
           const target = <usize>word(tape, 3) + (<usize>row * width << 2);
           if (word(tape, 0) == Operation.EmbedF32) embedF32(word(tape, 1), token, width, target);
-          else embedQ8(word(tape, 1), token, width, target);
+          else if (word(tape, 0) == Operation.EmbedQ8) embedQ8(word(tape, 1), token, width, target);
+          else embedQ4(word(tape, 1), token, width, target, bool(word(tape, 6)));
         }
-        tape += 24;
+        tape += 28;
         break;
       }
       case Operation.RmsNorm: {
@@ -208,6 +216,34 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, stat
         const rows = word(tape, 4);
         siluMultiply(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads));
         tape += 20;
+        break;
+      }
+      case Operation.MatmulQ4: {
+        // activations, row scales, weights, results, result stride, rows, depth, panels, accumulate, wide
+        const panels = word(tape, 8);
+        matmulQ4(
+          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6), word(tape, 7),
+          share(panels, thread, threads), share(panels, next, threads), word(tape, 9), bool(word(tape, 10)), scratch,
+        );
+        tape += 44;
+        break;
+      }
+      case Operation.MatvecQ4: {
+        // activations, scale, sums, weights, results, depth, panels, accumulate, wide
+        const panels = word(tape, 7);
+        matvecQ4(
+          word(tape, 1), load<f32>(word(tape, 2)), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6),
+          share(panels, thread, threads), share(panels, next, threads), word(tape, 8), bool(word(tape, 9)),
+        );
+        tape += 40;
+        break;
+      }
+      case Operation.Copy: {
+        // source, target, count
+        const first = <usize>share(word(tape, 3), thread, threads) << 2;
+        const end = <usize>share(word(tape, 3), next, threads) << 2;
+        memory.copy(<usize>word(tape, 2) + first, <usize>word(tape, 1) + first, end - first);
+        tape += 16;
         break;
       }
       default:

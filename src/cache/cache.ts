@@ -43,6 +43,11 @@ export class KeyValueCache {
     return this.#absolutePosition;
   }
 
+  /** Bytes of one page of one head. */
+  get pageBytes(): number {
+    return this.#pool.pageBytes;
+  }
+
   /** Entries that a head holds. */
   length(layer: number, head: number): number {
     return this.#head(layer, head).length;
@@ -175,6 +180,24 @@ export class KeyValueCache {
       known.set(list, positions);
       head.positions = positions;
     }
+  }
+
+  /**
+   * Writes new keys or values over those of some of a head's entries.
+   * @param list the entries, strictly ascending
+   * @param content [list, headSize] each; keys as rotated now
+   * @throws ArgumentError for entries that do not ascend or point nowhere; MemoryError: nothing is then written
+   */
+  rewrite(
+    layer: number,
+    head: number,
+    list: Int32Array,
+    content: { readonly keys?: Float32Array | undefined; readonly values?: Float32Array | undefined },
+  ): void {
+    const state = this.#head(layer, head);
+    checkIndices(list, state.length, layer, head);
+    state.own(list);
+    for (const part of ["keys", "values"] as const) if (content[part]) state.rewrite(list, part, content[part]);
   }
 
   /** A cache of the same content that shares all pages until either side writes. */

@@ -74,6 +74,21 @@ export class CachedHead {
     this.length = list.length;
   }
 
+  /** Makes the pages of the given entries the head's own. @throws MemoryError */
+  own(list: Int32Array): void {
+    for (const page of new Set(list.map((entry) => entry >> PAGE_SHIFT))) this.#own(page);
+  }
+
+  /** Writes new keys or values over those of the given entries, in pages of its own: [list, headSize]. */
+  rewrite(list: Int32Array, part: "keys" | "values", rows: Float32Array): void {
+    const { core, headSize } = this.#pool;
+    const offset = part === "keys" ? 0 : PAGE_ENTRIES * headSize * 4;
+    for (const [row, entry] of list.entries()) {
+      const place = this.pages[entry >> PAGE_SHIFT]! + offset + (entry % PAGE_ENTRIES) * headSize * 4;
+      core.f32(place, headSize).set(rows.subarray(row * headSize, (row + 1) * headSize));
+    }
+  }
+
   /** The keys as they are rotated now: [length, headSize]. */
   keys(): Float32Array {
     return this.#copy(0);

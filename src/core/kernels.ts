@@ -50,9 +50,45 @@ export interface Kernels {
     endPanel: number,
     accumulate: number,
   ): void;
+  matmulQ4(
+    activations: number,
+    rowScales: number,
+    weights: number,
+    results: number,
+    resultStride: number,
+    rows: number,
+    depth: number,
+    firstPanel: number,
+    endPanel: number,
+    accumulate: number,
+    wide: number,
+    scratch: number,
+  ): void;
+  matvecQ4(
+    activations: number,
+    scale: number,
+    sums: number,
+    weights: number,
+    results: number,
+    depth: number,
+    firstPanel: number,
+    endPanel: number,
+    accumulate: number,
+    wide: number,
+  ): void;
   dequantise(type: number, source: number, target: number, count: number): void;
   packF32(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packTransposedF32(source: number, depth: number, columns: number, target: number): void;
+  packQ4(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packQ4Blocks(
+    type: number,
+    source: number,
+    rows: number,
+    depth: number,
+    target: number,
+    headSize: number,
+  ): void;
+  packQ8Blocks(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packQ8(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packRowsF32(source: number, target: number, rows: number, depth: number, firstTile: number, endTile: number): void;
   quantiseRows(
@@ -66,6 +102,7 @@ export interface Kernels {
   ): void;
   quantiseRow(source: number, target: number, scale: number, sums: number, depth: number): void;
   embedF32(weights: number, row: number, depth: number, target: number): void;
+  embedQ4(weights: number, row: number, depth: number, target: number, wide: number): void;
   embedQ8(weights: number, row: number, depth: number, target: number): void;
   gatherRows(source: number, indices: number, target: number, count: number, rowBytes: number): void;
   gatherTurn(

@@ -21,10 +21,25 @@ const Operation = {
   MergeParts: 16,
   ScoreEntries: 17,
   SiluMultiply: 18,
+  EmbedQ4: 19,
+  MatmulQ4: 20,
+  MatvecQ4: 21,
+  Copy: 22,
 } as const;
 
 const floatWord = new Float32Array(1);
 const floatBits = new Uint32Array(floatWord.buffer);
+
+/** What a step needs to know of a packed weight matrix. */
+export interface TapeMatrix {
+  readonly form: "f32" | "q8" | "q4";
+  readonly pointer: number;
+  readonly depth: number;
+  /** Panels of 8 columns. */
+  readonly panels: number;
+  /** Whether 4-bit blocks carry f32 scales. */
+  readonly wide: boolean;
+}
 
 /** A program of the core under construction; each method appends one step. Pointers are bytes, counts are elements. */
 export class Tape {
@@ -35,8 +50,9 @@ export class Tape {
     this.#words.push(Operation.Barrier);
   }
 
-  embed(form: "f32" | "q8", weights: number, tokens: number, target: number, rows: number, width: number): void {
-    this.#words.push(form === "f32" ? Operation.EmbedF32 : Operation.EmbedQ8, weights, tokens, target, rows, width);
+  embed(matrix: TapeMatrix, tokens: number, target: number, rows: number, width: number): void {
+    const operation = { f32: Operation.EmbedF32, q8: Operation.EmbedQ8, q4: Operation.EmbedQ4 }[matrix.form];
+    this.#words.push(operation, matrix.pointer, tokens, target, rows, width, Number(matrix.wide));
   }
 
   rmsNorm(source: number, weight: number, target: number, width: number, epsilon: number, rows: number): void {
@@ -55,75 +71,41 @@ export class Tape {
     this.#words.push(Operation.QuantiseRow, source, target, scale, sums, depth);
   }
 
-  matmulF32(
-    activations: number,
-    weights: number,
-    results: number,
-    resultStride: number,
-    rows: number,
-    depth: number,
-    panels: number,
-    accumulate: boolean,
-  ): void {
-    this.#words.push(
-      Operation.MatmulF32,
-      activations,
-      weights,
-      results,
-      resultStride,
-      rows,
-      depth,
-      panels,
-      Number(accumulate),
-    );
-  }
-
-  matvecF32(
-    activations: number,
-    weights: number,
-    results: number,
-    depth: number,
-    panels: number,
-    accumulate: boolean,
-  ): void {
-    this.#words.push(Operation.MatvecF32, activations, weights, results, depth, panels, Number(accumulate));
-  }
-
-  matmulQ8(
+  /**
+   * results (+)= activations · weightsᵀ for many rows: f32 activations packed, others quantised with a scale for each
+   * row and block of the depth.
+   * @param resultStride bytes from row to row
+   */
+  matmul(
+    matrix: TapeMatrix,
     activations: number,
     rowScales: number,
-    weights: number,
     results: number,
     resultStride: number,
     rows: number,
-    depth: number,
-    panels: number,
     accumulate: boolean,
   ): void {
-    this.#words.push(
-      Operation.MatmulQ8,
-      activations,
-      rowScales,
-      weights,
-      results,
-      resultStride,
-      rows,
-      depth,
-      panels,
-      Number(accumulate),
-    );
+    const { form, pointer, depth, panels, wide } = matrix;
+    const rest = [pointer, results, resultStride, rows, depth, panels, Number(accumulate)];
+    if (form === "f32") this.#words.push(Operation.MatmulF32, activations, ...rest);
+    else if (form === "q8") this.#words.push(Operation.MatmulQ8, activations, rowScales, ...rest);
+    else this.#words.push(Operation.MatmulQ4, activations, rowScales, ...rest, Number(wide));
   }
 
-  matvecQ8(
+  /** results (+)= weights · one row: f32 as it is, or quantised with one scale and the sums of each 32. */
+  matvec(
+    matrix: TapeMatrix,
     activations: number,
     scale: number,
-    weights: number,
+    sums: number,
     results: number,
-    depth: number,
-    panels: number,
     accumulate: boolean,
   ): void {
-    this.#words.push(Operation.MatvecQ8, activations, scale, weights, results, depth, panels, Number(accumulate));
+    const { form, pointer, depth, panels, wide } = matrix;
+    const rest = [pointer, results, depth, panels, Number(accumulate)];
+    if (form === "f32") this.#words.push(Operation.MatvecF32, activations, ...rest);
+    else if (form === "q8") this.#words.push(Operation.MatvecQ8, activations, scale, ...rest);
+    else this.#words.push(Operation.MatvecQ4, activations, scale, sums, ...rest, Number(wide));
   }
 
   /** @param rotations address of the word that holds the address of the rotation rows: they may move as they grow */
@@ -153,6 +135,11 @@ export class Tape {
 
   siluMultiply(gate: number, up: number, width: number, rows: number): void {
     this.#words.push(Operation.SiluMultiply, gate, up, width, rows);
+  }
+
+  /** target = source, `count` f32 that do not overlap. */
+  copy(source: number, target: number, count: number): void {
+    this.#words.push(Operation.Copy, source, target, count);
   }
 
   /** Puts the tape into the core's memory. @returns its address, to be freed by the caller */

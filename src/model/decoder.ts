@@ -8,7 +8,7 @@ import { Tape } from "../core/tape.ts";
 import { ArgumentError, NumericError } from "../errors.ts";
 import type { ModelConfig } from "./config.ts";
 import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
-import { type Matrix, type ModelWeights, panelsOf } from "./weights.ts";
+import type { Matrix, ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceParts } from "./workspace.ts";
 
 /** What a forward pass reads: text that enters the cache, and questions run behind it that leave no trace. */
@@ -19,6 +19,8 @@ export interface Batch {
   readonly questions?: readonly Int32Array[];
   /** Where the questions' attention to the entries is written. */
   readonly scoring?: Scoring;
+  /** Where copies of what enters attention are written. */
+  readonly record?: Recording | undefined;
   /** Whether the rows' last hidden states are wanted; else the last layer stops at its keys, values and scores. */
   readonly hidden: boolean;
 }
@@ -31,6 +33,18 @@ export interface Scoring {
   readonly factors: Float32Array | undefined;
 }
 
+/** Copies of some of a batch's rows as they enter attention, before rotation; addresses of f32, 0 where not wanted. */
+export interface Recording {
+  readonly firstRow: number;
+  readonly rows: number;
+  /** [layers][rows][queryHeads · headSize] */
+  readonly queries: number;
+  /** [layers][rows][keyHeads · headSize] */
+  readonly keys: number;
+  /** Hidden states behind the attention norm: [layers][rows][hiddenSize]. */
+  readonly normed: number;
+}
+
 /** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
 export class Decoder {
   readonly config: ModelConfig;
@@ -38,7 +52,8 @@ export class Decoder {
   readonly #core: Core;
   readonly #weights: ModelWeights;
   readonly #workspace: Workspace;
-  readonly #attentionFactor: number;
+  /** How queries and keys are turned. */
+  readonly frequencies: RotaryFrequencies;
   /** The tape of the last shape of batch, which decoding repeats. */
   #tape = { key: "", pointer: 0, parts: undefined as WorkspaceParts | undefined };
 
@@ -47,7 +62,7 @@ export class Decoder {
     this.#core = core;
     this.#weights = weights;
     this.#workspace = new Workspace(core, config);
-    this.#attentionFactor = frequencies.attentionFactor;
+    this.frequencies = frequencies;
     this.rotations = new RotationRows(core, frequencies);
   }
 
@@ -65,7 +80,7 @@ export class Decoder {
     const parts = this.#workspace.ensure(rows, segments);
     try {
       this.#writeBatch(parts, cache, batch, questions);
-      const tape = this.#tapeFor(parts, rows, textRows, batch.scoring !== undefined, batch.hidden, segments);
+      const tape = this.#tapeFor(parts, rows, textRows, batch, segments);
       this.#core.kernels.run(tape, 0, 1, parts.threadScratch, parts.barrier);
       // Without logits the last layer's sums stay undone, but what went wrong before shows in its input.
       if (!this.#core.kernels.allFinite(parts.hidden, rows * this.config.hiddenSize)) {
@@ -85,19 +100,14 @@ export class Decoder {
   logits(firstRow: number, count: number): Float32Array {
     const { hiddenSize, vocabularySize, normEpsilon } = this.config;
     const parts = this.#workspace.ensure(count, 1);
-    const stride = panelsOf(vocabularySize) * 8;
+    const stride = this.#weights.output.panels * 8;
     return this.#core.borrow(Math.ceil(count / 4) * 4 * stride * 4, (results) => {
       const tape = new Tape();
       const source = parts.hidden + firstRow * hiddenSize * 4;
       tape.rmsNorm(source, this.#weights.outputNorm, parts.normed, hiddenSize, normEpsilon, count);
       tape.barrier();
       this.#project(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
-      const pointer = tape.write(this.#core);
-      try {
-        this.#core.kernels.run(pointer, 0, 1, parts.threadScratch, parts.barrier);
-      } finally {
-        this.#core.free(pointer);
-      }
+      this.#runOnce(tape, parts);
       const logits = new Float32Array(count * vocabularySize);
       for (let row = 0; row < count; row++) {
         logits.set(this.#core.f32(results + row * stride * 4, vocabularySize), row * vocabularySize);
@@ -107,12 +117,51 @@ export class Decoder {
     });
   }
 
+  /**
+   * One of a layer's matrices as plain numbers: [rows, depth], as files have it.
+   * @throws MemoryError
+   */
+  matrix(layer: number, name: "query" | "key" | "value" | "output" | "gate" | "up" | "down"): Float32Array {
+    const matrix = this.#weights.layers[layer]![name];
+    const { rows, depth, panels } = matrix;
+    // Times the identity: that works for every form in which weights are packed.
+    const parts = this.#workspace.ensure(depth, 1);
+    const stride = panels * 8;
+    const identity = this.#core.allocate(depth * depth * 4);
+    try {
+      const ones = this.#core.f32(identity, depth * depth).fill(0);
+      for (let i = 0; i < depth; i++) ones[i * depth + i] = 1;
+      return this.#core.borrow(Math.ceil(depth / 4) * 4 * stride * 4, (results) => {
+        const tape = new Tape();
+        this.#project(tape, parts, identity, depth, [[matrix, results, false]]);
+        this.#runOnce(tape, parts);
+        const values = new Float32Array(rows * depth);
+        for (let column = 0; column < depth; column++) {
+          const source = this.#core.f32(results + column * stride * 4, rows);
+          for (let row = 0; row < rows; row++) values[row * depth + column] = source[row]!;
+        }
+        return values;
+      });
+    } finally {
+      this.#core.free(identity);
+    }
+  }
+
   /** Frees what the decoder holds besides the weights. */
   dispose(): void {
     this.#workspace.dispose();
     this.rotations.dispose();
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
     this.#tape = { key: "", pointer: 0, parts: undefined };
+  }
+
+  #runOnce(tape: Tape, parts: WorkspaceParts): void {
+    const pointer = tape.write(this.#core);
+    try {
+      this.#core.kernels.run(pointer, 0, 1, parts.threadScratch, parts.barrier);
+    } finally {
+      this.#core.free(pointer);
+    }
   }
 
   /** Writes tokens, segments, the layers' records and the rows' places. */
@@ -177,20 +226,26 @@ export class Decoder {
     parts: WorkspaceParts,
     rows: number,
     textRows: number,
-    scoring: boolean,
-    hidden: boolean,
+    { scoring, hidden, record }: Batch,
     segments: number,
   ): number {
-    const single = rows === 1 && textRows === 1 && segments === 1 && !scoring;
-    const key = `${rows} ${textRows} ${scoring} ${hidden} ${single}`;
+    const single = rows === 1 && textRows === 1 && segments === 1 && !scoring && !record;
+    const key = JSON.stringify([rows, textRows, scoring !== undefined, hidden, single, record]);
     if (this.#tape.key === key && this.#tape.parts === parts) return this.#tape.pointer;
     const tape = new Tape();
     const { embedding } = this.#weights;
-    tape.embed(embedding.form, embedding.pointer, parts.tokens, parts.hidden, rows, this.config.hiddenSize);
+    tape.embed(embedding, parts.tokens, parts.hidden, rows, this.config.hiddenSize);
     tape.barrier();
     for (let layer = 0; layer < this.config.layers; layer++) {
       const last = layer === this.config.layers - 1;
-      this.#layer(tape, parts, layer, { rows, textRows, scoring, single, complete: hidden || !last });
+      this.#layer(tape, parts, layer, {
+        rows,
+        textRows,
+        scoring: scoring !== undefined,
+        record,
+        single,
+        complete: hidden || !last,
+      });
     }
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
     this.#tape = { key, pointer: tape.write(this.#core), parts };
@@ -201,7 +256,14 @@ export class Decoder {
     tape: Tape,
     parts: WorkspaceParts,
     layer: number,
-    batch: { rows: number; textRows: number; scoring: boolean; single: boolean; complete: boolean },
+    batch: {
+      rows: number;
+      textRows: number;
+      scoring: boolean;
+      record: Recording | undefined;
+      single: boolean;
+      complete: boolean;
+    },
   ): void {
     const { hiddenSize, intermediateSize, normEpsilon } = this.config;
     const weights = this.#weights.layers[layer]!;
@@ -215,7 +277,12 @@ export class Decoder {
       [weights.value, parts.values, false],
     ]);
     tape.barrier();
-    tape.rotate(record, parts.rotationCell, parts.rowOffsets, this.rotations.half, this.#attentionFactor, rows);
+    if (batch.record) {
+      this.#copyRows(tape, parts, layer, batch.record);
+      tape.barrier();
+    }
+    const factor = this.frequencies.attentionFactor;
+    tape.rotate(record, parts.rotationCell, parts.rowOffsets, this.rotations.half, factor, rows);
     tape.barrier();
     if (batch.textRows) {
       tape.append(record, batch.textRows);
@@ -249,6 +316,17 @@ export class Decoder {
     tape.barrier();
   }
 
+  /** Steps that copy what enters a layer's attention. */
+  #copyRows(tape: Tape, parts: WorkspaceParts, layer: number, { firstRow, rows, ...targets }: Recording): void {
+    const { hiddenSize, queryHeads, keyHeads, headSize } = this.config;
+    const widths = { queries: queryHeads * headSize, keys: keyHeads * headSize, normed: hiddenSize };
+    for (const name of ["queries", "keys", "normed"] as const) {
+      const width = widths[name];
+      if (!targets[name]) continue;
+      tape.copy(parts[name] + firstRow * width * 4, targets[name] + layer * rows * width * 4, rows * width);
+    }
+  }
+
   /** Steps that multiply rows of activations with several matrices of the same depth: [matrix, results, accumulate]. */
   #project(
     tape: Tape,
@@ -260,21 +338,18 @@ export class Decoder {
     const { depth } = products[0]![0];
     const forms = new Set(products.map(([matrix]) => matrix.form));
     if (forms.has("f32") && rows > 1) tape.packRows(source, parts.packed, rows, depth);
-    if (forms.has("q8")) {
+    if (forms.has("q8") || forms.has("q4")) {
       if (rows > 1) tape.quantiseRows(source, parts.quantised, parts.scales, rows, depth);
       else tape.quantiseRow(source, parts.quantised, parts.scales, parts.sums, depth);
     }
     tape.barrier();
-    for (const [{ form, pointer, rows: columns }, results, accumulate] of products) {
-      const panels = panelsOf(columns);
-      const stride = panels * 32;
-      if (form === "f32") {
-        if (rows > 1) tape.matmulF32(parts.packed, pointer, results, stride, rows, depth, panels, accumulate);
-        else tape.matvecF32(source, pointer, results, depth, panels, accumulate);
-      } else if (rows > 1) {
-        tape.matmulQ8(parts.quantised, parts.scales, pointer, results, stride, rows, depth, panels, accumulate);
+    for (const [matrix, results, accumulate] of products) {
+      if (rows > 1) {
+        const activations = matrix.form === "f32" ? parts.packed : parts.quantised;
+        tape.matmul(matrix, activations, parts.scales, results, matrix.panels * 32, rows, accumulate);
       } else {
-        tape.matvecQ8(parts.quantised, parts.scales, pointer, results, depth, panels, accumulate);
+        const activations = matrix.form === "f32" ? source : parts.quantised;
+        tape.matvec(matrix, activations, parts.scales, parts.sums, results, accumulate);
       }
     }
   }

@@ -22,7 +22,7 @@ export type ModelSource = FileData | Readonly<Record<string, FileData>>;
 
 /** How a model is loaded. */
 export interface LoadOptions {
-  /** `auto` (default): f32 for files of floats, 8 bits for quantised ones. */
+  /** `auto` (default): as the file has them: f32 for floats, 4 bits for Q4_0, Q4_1 and Q4_K, 8 bits for the others. */
   readonly weights?: WeightForm | "auto" | undefined;
   /** Hears how far loading has come. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -117,9 +117,11 @@ async function build(opened: OpenModel, core: Core, options: LoadOptions): Promi
   }
 }
 
+/** Exactness first: floats stay floats, 4-bit blocks with a scale and a minimum stay 4 bits, everything else fits 8. */
 function formOf(entry: TensorEntry, wanted: WeightForm | "auto"): WeightForm {
   if (wanted !== "auto") return wanted;
-  return entry.type === "F32" || entry.type === "F16" || entry.type === "BF16" ? "f32" : "q8";
+  if (entry.type === "F32" || entry.type === "F16" || entry.type === "BF16") return "f32";
+  return entry.type === "Q4_0" || entry.type === "Q4_1" || entry.type === "Q4_K" ? "q4" : "q8";
 }
 
 function checkTensors(entries: ReadonlyMap<string, TensorEntry>, config: ModelConfig, file: string): void {

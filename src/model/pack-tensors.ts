@@ -2,8 +2,8 @@
 import type { Core } from "../core/core.ts";
 import { FormatError } from "../errors.ts";
 import type { TensorEntry } from "../formats/tensor-file.ts";
-import { typeTraits } from "../formats/tensor-types.ts";
-import { freeTensors, type Matrix, matrixBytes, type PackedTensors, type WeightForm } from "./weights.ts";
+import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
+import { freeTensors, type Matrix, matrixBytes, type PackedTensors, panelsOf, type WeightForm } from "./weights.ts";
 
 /** A tensor to be packed. */
 export interface PackJob {
@@ -40,11 +40,13 @@ export async function packTensors(core: Core, jobs: readonly PackJob[], options:
       if (entry.shape.length === 1) {
         const pointer = core.allocate(entry.shape[0]! * 4);
         vectors.set(name, pointer);
-        await readRows(core, entry, 0, 1, entry.shape[0]!, pointer);
+        const { ggmlType } = typeTraits[entry.type];
+        await withRows(core, entry, 0, 1, entry.shape[0]!, (raw) =>
+          core.kernels.dequantise(ggmlType, raw, pointer, entry.shape[0]!),
+        );
       } else {
         const [rows = 0, depth = 0] = entry.shape;
-        const form = depth % 32 === 0 ? options.formOf(entry) : "f32";
-        const matrix = { form, pointer: core.allocate(matrixBytes(form, rows, depth)), rows, depth };
+        const matrix = reserveMatrix(core, entry, rows, depth, depth % 32 === 0 ? options.formOf(entry) : "f32");
         matrices.set(name, matrix);
         await packMatrix(core, entry, matrix, interleavedHeadSize);
       }
@@ -58,33 +60,50 @@ export async function packTensors(core: Core, jobs: readonly PackJob[], options:
   }
 }
 
+/** Types whose blocks the 4-bit form takes as they are; the last with f32 scales. */
+const fourBitTypes: ReadonlySet<TensorType> = new Set(["Q4_0", "Q4_1", "Q4_K"]);
+
+function reserveMatrix(core: Core, entry: TensorEntry, rows: number, depth: number, form: WeightForm): Matrix {
+  const wide = form === "q4" && entry.type !== "Q4_0" && entry.type !== "Q4_1";
+  const pointer = core.allocate(matrixBytes({ form, wide, depth }, rows));
+  return { form, wide, pointer, rows, depth, panels: panelsOf(rows) };
+}
+
 async function packMatrix(core: Core, entry: TensorEntry, matrix: Matrix, headSize: number): Promise<void> {
   const { form, pointer, rows, depth } = matrix;
+  const { ggmlType } = typeTraits[entry.type];
+  const { kernels } = core;
   const unit = headSize || 8;
   const step = Math.max(unit, Math.floor(STAGING_BYTES / (depth * 4 * unit)) * unit);
-  const staging = core.allocate(Math.min(step, rows) * depth * 4);
-  const pack = form === "f32" ? core.kernels.packF32 : core.kernels.packQ8;
-  try {
-    for (let first = 0; first < rows; first += step) {
-      const count = Math.min(step, rows - first);
-      await readRows(core, entry, first, count, depth, staging);
-      pack(staging, count, depth, pointer + matrixBytes(form, first, depth), headSize);
-    }
-  } finally {
-    core.free(staging);
+  for (let first = 0; first < rows; first += step) {
+    const count = Math.min(step, rows - first);
+    const target = pointer + matrixBytes(matrix, first);
+    await withRows(core, entry, first, count, depth, (raw) => {
+      if (form === "q8" && entry.type === "Q8_0") {
+        kernels.packQ8Blocks(raw, count, depth, target, headSize);
+      } else if (form === "q4" && fourBitTypes.has(entry.type)) {
+        kernels.packQ4Blocks(ggmlType, raw, count, depth, target, headSize);
+      } else {
+        core.borrow(count * depth * 4, (values) => {
+          kernels.dequantise(ggmlType, raw, values, count * depth);
+          const pack = { f32: kernels.packF32, q8: kernels.packQ8, q4: kernels.packQ4 }[form];
+          pack(values, count, depth, target, headSize);
+        });
+      }
+    });
   }
 }
 
-/** Reads rows of `depth` values as f32. */
-async function readRows(
+/** Reads rows of `depth` values as they stand in the file, for as long as `use` runs. */
+async function withRows(
   core: Core,
   entry: TensorEntry,
   first: number,
   count: number,
   depth: number,
-  target: number,
+  use: (raw: number) => void,
 ): Promise<void> {
-  const { ggmlType, blockLength, blockBytes } = typeTraits[entry.type];
+  const { blockLength, blockBytes } = typeTraits[entry.type];
   if (depth % blockLength !== 0) {
     throw new FormatError(entry.source.name, `${entry.name}: rows of ${depth} are not whole blocks of ${entry.type}`);
   }
@@ -92,7 +111,7 @@ async function readRows(
   const raw = core.allocate(count * rowBytes);
   try {
     await entry.source.readInto(entry.byteOffset + first * rowBytes, core.bytes(raw, count * rowBytes));
-    core.kernels.dequantise(ggmlType, raw, target, count * depth);
+    use(raw);
   } finally {
     core.free(raw);
   }

@@ -2,15 +2,18 @@
 import type { Core } from "../core/core.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** How a matrix is held: f32, or 8 bits in blocks of 32 with a scale each. */
-export type WeightForm = "f32" | "q8";
+/** How a matrix is held: f32, 8 bits in blocks of 32 with a scale each, or 4 bits with a scale and a minimum. */
+export type WeightForm = "f32" | "q8" | "q4";
 
 /** A weight matrix [rows, depth] in panels of 8 rows; rows beyond the last are zero. */
 export interface Matrix {
   readonly form: WeightForm;
+  /** Whether 4-bit blocks carry their scale and minimum as f32 (else f16). */
+  readonly wide: boolean;
   readonly pointer: number;
   readonly rows: number;
   readonly depth: number;
+  readonly panels: number;
 }
 
 /** One layer's weights; norms are addresses of [hiddenSize] f32. */
@@ -40,9 +43,10 @@ export function panelsOf(rows: number): number {
   return Math.ceil(rows / 8);
 }
 
-/** Bytes of a packed matrix. */
-export function matrixBytes(form: WeightForm, rows: number, depth: number): number {
-  return panelsOf(rows) * (form === "f32" ? depth * 32 : (depth / 32) * 288);
+/** Bytes of `rows` rows of a packed matrix; blocks of 8 rows x 32 of the depth, as assembly/weights-*.ts lays them out. */
+export function matrixBytes({ form, wide, depth }: Pick<Matrix, "form" | "wide" | "depth">, rows: number): number {
+  const blockBytes = form === "f32" ? 1024 : form === "q8" ? 288 : wide ? 192 : 160;
+  return (panelsOf(rows) * depth * blockBytes) / 32;
 }
 
 /** The tensors that a model must have: canonical (Hugging Face) name to shape, outermost first. */

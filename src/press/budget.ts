@@ -1,22 +1,140 @@
-/** How many entries survive: an absolute number, or the part removed. */
+/** How many entries survive: an absolute number, the part removed, or the bytes that the cache may take. */
 import { ArgumentError } from "../errors.ts";
 
-/** Entries to keep in every head, or the part of them to remove (kvpress's `compression_ratio`, from 0 to below 1). */
-export type Budget =
-  | { readonly budget: number; readonly ratio?: undefined }
-  | { readonly ratio: number; readonly budget?: undefined };
+/** Entries that survive whatever their score. */
+export interface Protect {
+  /** From the start: attention sinks, the head of the prompt. */
+  readonly first?: number;
+  /** The newest. */
+  readonly last?: number;
+}
+
+/** How much to keep, in one of three measures. */
+export type Budget = (
+  | {
+      /** Entries of every head, or of each: [layers][KV heads]. */
+      readonly budget: number | readonly (readonly number[])[];
+      readonly ratio?: undefined;
+      readonly bytes?: undefined;
+    }
+  | {
+      /** The part of the entries to remove (kvpress's `compression_ratio`), from 0 to below 1. */
+      readonly ratio: number;
+      readonly budget?: undefined;
+      readonly bytes?: undefined;
+    }
+  | {
+      /** What `session.byteLength` may be afterwards at most. */
+      readonly bytes: number;
+      readonly budget?: undefined;
+      readonly ratio?: undefined;
+    }
+) & { readonly protect?: Protect | undefined };
+
+/** The layer and the lengths that a target is asked about. */
+interface Lengths {
+  readonly layer: number;
+  length(head: number): number;
+}
+
+/** How many entries each head should keep, on the average where a press lets heads differ. */
+export interface Target {
+  /** Entries of a head's budget; the head may hold fewer. */
+  share(entries: Lengths, head: number): number;
+  /** The part that a head should lose, from 0 to below 1: kvpress's compression ratio. */
+  ratio(entries: Lengths, head: number): number;
+  /** The ratio that was asked for; undefined where a number of entries was. */
+  readonly asked?: number;
+  readonly protect: Required<Protect>;
+}
+
+/** Entries that a head keeps when every head keeps its own budget: from 1 to its length. */
+export function keptOf(target: Target, entries: Lengths, head: number): number {
+  return Math.min(target.share(entries, head), entries.length(head));
+}
 
 /**
- * Entries that a head of `length` keeps.
- * @throws ArgumentError for a budget that is not a positive whole number or a ratio outside [0, 1)
+ * Entries that several heads keep when they share their budgets.
+ * @param entries the layers whose heads share
  */
-export function entriesToKeep(length: number, { budget, ratio }: Budget): number {
-  if (budget !== undefined) {
-    if (!Number.isInteger(budget) || budget < 1) {
-      throw new ArgumentError(`budget should be a positive whole number of entries and is ${budget}`);
+export function keptTogether(target: Target, entries: readonly (Lengths & { readonly keyHeads: number })[]): number {
+  let shares = 0;
+  let held = 0;
+  for (const layer of entries) {
+    for (let head = 0; head < layer.keyHeads; head++) {
+      shares += target.share(layer, head);
+      held += layer.length(head);
     }
-    return Math.min(budget, length);
   }
-  if (!(ratio >= 0 && ratio < 1)) throw new ArgumentError(`ratio should be in [0, 1) and is ${ratio}`);
+  return Math.min(shares, held);
+}
+
+const unprotected: Required<Protect> = { first: 0, last: 0 };
+
+/** Entries that are left of `length`, as kvpress counts: int(length · (1 - ratio)), at least 1. */
+export function remaining(length: number, ratio: number): number {
   return Math.max(1, Math.trunc(length * (1 - ratio)));
+}
+
+/** Removes a part. @throws ArgumentError for a ratio outside [0, 1) */
+export function ratioTarget(ratio: number, protect: Required<Protect> = unprotected): Target {
+  if (!(ratio >= 0 && ratio < 1)) throw new ArgumentError(`ratio should be in [0, 1) and is ${ratio}`);
+  return { share: (entries, head) => remaining(entries.length(head), ratio), ratio: () => ratio, asked: ratio, protect };
+}
+
+/** Keeps a number of entries, one for all heads or [layers][KV heads]. @throws ArgumentError for no positive whole number */
+export function countTarget(
+  budget: number | readonly (readonly number[])[],
+  protect: Required<Protect> = unprotected,
+): Target {
+  const share = (entries: Lengths, head: number) => {
+    const count = typeof budget === "number" ? budget : budget[entries.layer]?.[head];
+    if (count === undefined || !Number.isInteger(count) || count < 1) {
+      const where = typeof budget === "number" ? "" : ` of layer ${entries.layer}, head ${head}`;
+      throw new ArgumentError(`budget${where} should be a positive whole number of entries and is ${count}`);
+    }
+    return count;
+  };
+  return {
+    share,
+    ratio: (entries, head) => Math.max(0, 1 - share(entries, head) / entries.length(head)),
+    protect,
+  };
+}
+
+/**
+ * Keeps as many pages as a number of bytes holds.
+ * @param uneven whether heads may keep different numbers: then half-empty pages are allowed for
+ * @throws ArgumentError when not every head could keep a page
+ */
+export function bytesTarget(
+  bytes: number,
+  cache: { readonly heads: number; readonly pageBytes: number; readonly pageEntries: number; readonly tableBytes: number },
+  uneven: boolean,
+  protect: Required<Protect>,
+): Target {
+  const pages = Math.floor((bytes - cache.tableBytes) / cache.pageBytes / cache.heads);
+  if (!(pages >= 1)) {
+    const least = cache.tableBytes + cache.heads * cache.pageBytes;
+    throw new ArgumentError(`bytes should be at least ${least}, a page for each of ${cache.heads} heads, and is ${bytes}`);
+  }
+  return countTarget(uneven ? (pages - 1) * cache.pageEntries + 1 : pages * cache.pageEntries, protect);
+}
+
+/** The target of a press that was given no budget: asking it is the mistake. */
+export function noTarget(name: string): Target {
+  const missing = (): never => {
+    throw new ArgumentError(`The ${name} press needs a budget: { budget }, { ratio } or { bytes }`);
+  };
+  return { share: missing, ratio: missing, protect: unprotected };
+}
+
+/** @throws ArgumentError for numbers that are not whole */
+export function checkProtect({ first = 0, last = 0 }: Protect): Required<Protect> {
+  for (const [name, count] of Object.entries({ first, last })) {
+    if (!Number.isInteger(count) || count < 0) {
+      throw new ArgumentError(`protect.${name} should be a whole number of entries and is ${count}`);
+    }
+  }
+  return { first, last };
 }

@@ -1,7 +1,16 @@
-/** From scores to the entries kept: reach, and the top of a list. */
+/** From scores to the entries kept: reach, protection, and the top of a list. */
 import type { Core } from "../core/core.ts";
-import { NumericError } from "../errors.ts";
-import type { Reach } from "./press.ts";
+import { ArgumentError, NumericError } from "../errors.ts";
+import { keptOf, type Target } from "./budget.ts";
+import type {
+  LayerEntries,
+  LayerPress,
+  LayerSelection,
+  ModelEntries,
+  PassPress,
+  Reach,
+  ScorePress,
+} from "./press.ts";
 
 /** Entry t takes the highest score of the entries t - after ... t + before, in the cache's order. */
 export function spread(scores: Float32Array, { before, after }: Reach): Float32Array {
@@ -34,4 +43,57 @@ export function highest(core: Core, scores: Float32Array, keep: number): Int32Ar
     core.kernels.topIndices(pointer, count, keep, pointer + count * 4, pointer + count * 8);
     return core.i32(pointer + count * 4, Math.min(keep, count)).slice();
   });
+}
+
+/**
+ * A press's scores, in arrays of their own; protected entries have the score infinity.
+ * @throws ArgumentError when more entries are protected than are to be kept
+ */
+export function scoresOf(press: ScorePress, entries: LayerEntries, target: Target): Float32Array[] {
+  const { first, last } = target.protect;
+  return press.score(entries, target).map((list, head) => {
+    const scores = list.slice();
+    if (first + last === 0) return scores;
+    const kept = keptOf(target, entries, head);
+    if (Math.min(first + last, scores.length) > kept) {
+      throw new ArgumentError(`${first + last} entries are protected and only ${kept} are to be kept`);
+    }
+    scores.fill(Number.POSITIVE_INFINITY, 0, first);
+    return scores.fill(Number.POSITIVE_INFINITY, Math.max(0, scores.length - last));
+  });
+}
+
+/** What a layer press keeps of a layer; of a score press, the highest scores of every head. */
+export function selectEntries(press: LayerPress, entries: LayerEntries, target: Target): LayerSelection {
+  if (press.kind === "select") return press.select(entries, target);
+  return {
+    kept: scoresOf(press, entries, target).map((scores, head) => entries.highest(scores, keptOf(target, entries, head))),
+  };
+}
+
+/** What a press keeps of a cache after a pass: one selection a layer. @throws ArgumentError for what it cannot do here */
+export function selectAll(press: PassPress, entries: ModelEntries, target: Target): readonly LayerSelection[] {
+  if (press.kind === "model") return press.select(entries, target);
+  return entries.layers.map((layer) => selectEntries(press, layer, target));
+}
+
+/** Splits indices into lists that stand one after the other, `lengths` long, into indices of each list. */
+export function splitIndices(indices: Int32Array, lengths: readonly number[]): Int32Array[] {
+  let start = 0;
+  return lengths.map((length) => {
+    const first = start;
+    start += length;
+    return indices.filter((index) => index >= first && index < first + length).map((index) => index - first);
+  });
+}
+
+/** Lists one after the other. */
+export function join(lists: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  let start = 0;
+  for (const list of lists) {
+    result.set(list, start);
+    start += list.length;
+  }
+  return result;
 }

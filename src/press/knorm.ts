@@ -1,5 +1,7 @@
-/** Knorm: a simple and effective L2 norm-based strategy for KV cache compression (Devoto et al., EMNLP 2024). */
+/** Knorm: A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression (Devoto et al., EMNLP 2024, arXiv 2406.11430). */
+import { eachHead } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
+import { rowNorms } from "./vectors.ts";
 
 /** Keeps the entries whose keys have the smallest L2 norm. */
 export function knorm(): ScorePress {
@@ -7,14 +9,6 @@ export function knorm(): ScorePress {
     kind: "score",
     name: "knorm",
     score: (entries) =>
-      Array.from({ length: entries.keyHeads }, (_, head) => {
-        const keys = entries.keys(head);
-        const { headSize } = entries;
-        return Float32Array.from({ length: entries.length(head) }, (_, entry) => {
-          let sum = 0;
-          for (let i = entry * headSize; i < (entry + 1) * headSize; i++) sum += keys[i]! * keys[i]!;
-          return -Math.sqrt(sum);
-        });
-      }),
+      eachHead(entries, (head) => Float32Array.from(rowNorms(entries.keys(head), entries.headSize), (norm) => -norm)),
   };
 }

@@ -2,13 +2,15 @@
 import { type Scheme, KeyValueCache } from "../cache/cache.ts";
 import { ArgumentError, ContextError, DisposedError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
-import { type Budget, entriesToKeep } from "../press/budget.ts";
-import { highest } from "../press/choose.ts";
-import type { Press, QuestionPress, ScorePress } from "../press/press.ts";
+import type { PassPress, Press, PressSteps, QuestionPress, StepsPress } from "../press/press.ts";
+import type { Target } from "../press/budget.ts";
+import { selectAll } from "../press/choose.ts";
 import { siskin } from "../press/siskin.ts";
+import { keepSelected, type OptionalBudget, targetOf, viewCache } from "./compress.ts";
 import { documentTokens, type DocumentText } from "./document.ts";
 import { type GenerateOptions, generateText } from "./generate.ts";
 import { type ReadProgress, readChunks } from "./read.ts";
+import { Recorder } from "./recorder.ts";
 
 /** How a session's cache works. */
 export interface SessionOptions {
@@ -42,6 +44,8 @@ export class Session {
   readonly model: Model;
   readonly #cache: KeyValueCache;
   readonly #window: number;
+  /** A press that goes on compressing after every pass. */
+  #course: { press: StepsPress; steps: PressSteps; target: Target } | undefined;
   #disposed = false;
 
   /** For `Model` and `fork()`; use `model.createSession()`. */
@@ -87,14 +91,29 @@ export class Session {
 
   /**
    * Reads tokens as they are.
-   * @param options a score press and a budget, to compress after the pass
+   * @param options a press and a budget, to compress after the pass; a press for decoding goes on after every later one
    * @returns logits of the last token, [vocabulary]
-   * @throws ArgumentError for no tokens or tokens outside the vocabulary; ContextError when the window is full
+   * @throws ArgumentError for no tokens, tokens outside the vocabulary, or what the press cannot do; ContextError when
+   * the window is full
    */
-  prefill(tokens: ArrayLike<number>, options?: { press: ScorePress } & Budget): Float32Array {
-    const rows = this.#run(tokens);
-    const logits = this.model.decoder.logits(rows - 1, 1);
-    if (options) this.compress(options.press, options);
+  prefill(tokens: ArrayLike<number>, options?: { press: PassPress | StepsPress } & OptionalBudget): Float32Array {
+    const cache = this.#live();
+    const target = options && targetOf(options, options.press, cache);
+    if (options?.press.kind === "steps") {
+      this.#course = { press: options.press, steps: options.press.begin(), target: target! };
+    }
+    const press = options?.press.kind === "steps" ? undefined : options?.press;
+    const wanted = Math.max(press?.needs?.queryRows ?? 0, this.#course?.press.needs?.queryRows ?? 0);
+    const { core, config, decoder } = this.model;
+    const recorder = new Recorder(core, config, wanted > 0 ? ["queries"] : [], tokens.length, wanted);
+    const rows = this.#run(tokens, { recorder });
+    const logits = decoder.logits(rows - 1, 1);
+    if (press || this.#course) {
+      const view = viewCache(this.model, cache, Int32Array.from(tokens), recorder);
+      if (press) keepSelected(this.model, cache, selectAll(press, view, target!));
+      const selections = this.#course?.steps.step(view, this.#course.target, tokens.length);
+      if (selections) keepSelected(this.model, cache, selections);
+    }
     return logits;
   }
 
@@ -111,7 +130,7 @@ export class Session {
   negativeLogLikelihoods(tokens: ArrayLike<number>): Float32Array {
     const result = new Float32Array(Math.max(0, tokens.length - 1));
     const { vocabularySize } = this.model.config;
-    this.#run(tokens, (first, count) => {
+    const each = (first: number, count: number) => {
       const logits = this.model.decoder.logits(0, count);
       for (let row = 0; row < count && first + row + 1 < tokens.length; row++) {
         const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
@@ -119,33 +138,29 @@ export class Session {
         const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
         result[first + row] = largest + Math.log(sum) - values[tokens[first + row + 1]!]!;
       }
-    });
+    };
+    this.#run(tokens, { each });
     return result;
   }
 
   /**
-   * Keeps the highest scores of every KV head and frees the rest.
-   * @throws ArgumentError for a press that needs more than keys, values and positions
+   * Keeps what a press chooses and frees the rest.
+   * @throws ArgumentError for a press that needs more than keys, values and positions, or the budget that it lacks
    */
-  compress(press: Press, budget: Budget): void {
+  compress(press: Press, budget: OptionalBudget = {}): void {
     const cache = this.#live();
     if (press.kind === "question") {
       throw new ArgumentError(`The ${press.name} press scores by questions: use session.read(text, { questions, press })`);
     }
-    const { core, decoder } = this.model;
-    const chosen = Array.from({ length: cache.layers }, (_, layer) => {
-      const scores = press.score({
-        layer,
-        keyHeads: cache.keyHeads,
-        headSize: cache.headSize,
-        length: (head) => cache.length(layer, head),
-        keys: (head) => cache.keys(layer, head),
-        values: (head) => cache.values(layer, head),
-        positions: (head) => cache.positions(layer, head),
-      });
-      return scores.map((list, head) => highest(core, list, entriesToKeep(cache.length(layer, head), budget)));
-    });
-    cache.keep((layer, head) => chosen[layer]![head]!, decoder.rotations);
+    if (press.kind !== "score" && press.kind !== "select") {
+      throw new ArgumentError(`The ${press.name} press compresses after a pass: use session.prefill(tokens, { press })`);
+    }
+    if (press.needs) {
+      throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
+    }
+    const { core, config } = this.model;
+    const view = viewCache(this.model, cache, new Int32Array(0), new Recorder(core, config, [], 0));
+    keepSelected(this.model, cache, selectAll(press, view, targetOf(budget, press, cache)));
   }
 
   /**
@@ -226,7 +241,9 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    return this.model.adopt(new Session(this.model, this.#live().fork(), this.#window));
+    const copy = new Session(this.model, this.#live().fork(), this.#window);
+    if (this.#course) copy.#course = { ...this.#course, steps: this.#course.steps.fork() };
+    return this.model.adopt(copy);
   }
 
   /** Frees the cache. Using the session afterwards throws DisposedError; disposing again does nothing. */
@@ -237,8 +254,11 @@ export class Session {
     this.model.forget(this);
   }
 
-  /** Runs tokens in batches; `each` hears of every batch. @returns rows of the last batch */
-  #run(tokens: ArrayLike<number>, each?: (first: number, count: number) => void): number {
+  /** Runs tokens in batches; `each` hears of every batch, the recorder keeps its rows. @returns rows of the last batch */
+  #run(
+    tokens: ArrayLike<number>,
+    { each, recorder }: { each?: (first: number, count: number) => void; recorder?: Recorder } = {},
+  ): number {
     const cache = this.#live();
     if (tokens.length === 0) throw new ArgumentError("There are no tokens to read");
     const used = cache.scheme === "contiguous" ? cache.longest : cache.absolutePosition;
@@ -252,7 +272,11 @@ export class Session {
     for (let first = 0; first < all.length; first += count) {
       const text = all.subarray(first, first + MAXIMUM_ROWS);
       count = text.length;
-      this.model.decoder.forward(cache, { text, hidden: true });
+      if (recorder) {
+        recorder.batch(first, count, (record) => this.model.decoder.forward(cache, { text, record, hidden: true }));
+      } else {
+        this.model.decoder.forward(cache, { text, hidden: true });
+      }
       each?.(first, count);
     }
     return count;

@@ -1,0 +1,213 @@
+/**
+ * 4-bit weights in blocks of 32 along the depth: weight = scale · quant + minimum, quants 0 to 15.
+ *
+ * A panel of 8 columns, for each block: its 8 scales and minima, then [4 groups][2 halves] of 16 bytes. A 16-bit lane
+ * stands for a column (4 in a half) and the parity of the depth, and holds four quants: those of the group's four pairs.
+ * Scales and minima are pairs of f16 where the file's are (160 bytes a block), else pairs of f32 (192 bytes).
+ */
+import { integerBlock, panelI16 } from "./matmul-i16";
+import { put } from "./matvec-f32";
+import { twice } from "./weights-q8";
+
+/** f16 bits moved to f32's places stand for the number times 2^-112; this undoes it. */
+const HALF_UNIT: f32 = reinterpret<f32>(0x77800000);
+/** Largest widened weight: 12 bits and sign. */
+const WIDENED: f32 = 4095;
+
+/**
+ * The mask of a lane's lowest quant. It is loaded because V8 12 and later make a constant anew, in three
+ * instructions, wherever it is used.
+ */
+const LOW_FOUR = memory.data<u16>([15]);
+
+/** Bytes of the scales and minima of a block. */
+// @ts-ignore: decorator
+@inline
+function scaleBytes(wide: bool): usize {
+  return wide ? 64 : 32;
+}
+
+/** Scales of four columns, f16 ones times 2^-112. */
+// @ts-ignore: decorator
+@inline
+function scalesOf(pairs: usize, wide: bool): v128 {
+  if (wide) return i8x16.shuffle(v128.load(pairs), v128.load(pairs, 16), 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+  return v128.and(i32x4.shr_s(i32x4.shl(v128.load(pairs), 16), 3), i32x4.splat(0x8fffe000));
+}
+
+/** Minima of four columns, f16 ones times 2^-112. */
+// @ts-ignore: decorator
+@inline
+function minimaOf(pairs: usize, wide: bool): v128 {
+  if (wide) return i8x16.shuffle(v128.load(pairs), v128.load(pairs, 16), 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  return v128.and(i32x4.shr_s(v128.load(pairs), 3), i32x4.splat(0x8fffe000));
+}
+
+/**
+ * results (+)= weights · one quantised row for the panels [firstPanel, endPanel).
+ * @param activations [depth] i16 of scale `scale`; `sums`: [depth/32] f32, the sum of each 32 of them
+ * @param wide whether scales and minima are f32
+ */
+export function matvecQ4(
+  activations: usize, scale: f32, sums: usize, weights: usize, results: usize,
+  depth: i32, firstPanel: i32, endPanel: i32, accumulate: i32, wide: bool,
+): void {
+  const panelBytes = <usize>(depth >> 5) * (scaleBytes(wide) + 128);
+  const end = activations + (<usize>depth << 1);
+  const factor = wide ? scale : scale * HALF_UNIT;
+  const half = (endPanel - firstPanel) >> 1;
+  let w = weights + panelBytes * firstPanel;
+  let c = results + (<usize>firstPanel << 5);
+  for (let panel = 0; panel < half; panel++) {
+    if (wide) twoPanels(activations, end, sums, factor, w, w + panelBytes * half, c, c + (<usize>half << 5), accumulate, true);
+    else twoPanels(activations, end, sums, factor, w, w + panelBytes * half, c, c + (<usize>half << 5), accumulate, false);
+    w += panelBytes;
+    c += 32;
+  }
+  if ((endPanel - firstPanel) & 1) {
+    const last = <usize>(endPanel - 1);
+    onePanel(activations, end, sums, factor, weights + panelBytes * last, results + (last << 5), accumulate, wide);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function twoPanels(x: usize, xEnd: usize, sums: usize, factor: f32, w0: usize, w1: usize, c0: usize, c1: usize, accumulate: i32, wide: bool): void {
+  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00;
+  const low = v128.load16_splat(LOW_FOUR);
+  while (x < xEnd) {
+    const blockEnd = x + 64;
+    const s0 = w0;
+    const s1 = w1;
+    w0 += scaleBytes(wide);
+    w1 += scaleBytes(wide);
+    let a00 = i32x4.splat(0), a01 = a00, a10 = a00, a11 = a00;
+    while (x < blockEnd) {
+      const v00 = v128.load(w0), v01 = v128.load(w0, 16), v10 = v128.load(w1), v11 = v128.load(w1, 16);
+      const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4), x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
+      a00 = i32x4.add(a00, group(v00, low, x0, x1, x2, x3));
+      a01 = i32x4.add(a01, group(v01, low, x0, x1, x2, x3));
+      a10 = i32x4.add(a10, group(v10, low, x0, x1, x2, x3));
+      a11 = i32x4.add(a11, group(v11, low, x0, x1, x2, x3));
+      x += 16;
+      w0 += 32;
+      w1 += 32;
+    }
+    const sum = v128.load32_splat(sums);
+    sums += 4;
+    f00 = addBlock(f00, a00, s0, sum, wide);
+    f01 = addBlock(f01, a01, s0 + (scaleBytes(wide) >> 1), sum, wide);
+    f10 = addBlock(f10, a10, s1, sum, wide);
+    f11 = addBlock(f11, a11, s1 + (scaleBytes(wide) >> 1), sum, wide);
+  }
+  const scale = f32x4.splat(factor);
+  put(c0, f32x4.mul(f00, scale), f32x4.mul(f01, scale), accumulate);
+  put(c1, f32x4.mul(f10, scale), f32x4.mul(f11, scale), accumulate);
+}
+
+/** Four quants of each lane times the four pairs of activations that they meet. */
+// @ts-ignore: decorator
+@inline
+function group(v: v128, low: v128, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+  return i32x4.add(
+    i32x4.add(i32x4.dot_i16x8_s(x0, v128.and(v, low)), i32x4.dot_i16x8_s(x1, v128.and(i16x8.shr_u(v, 4), low))),
+    i32x4.add(i32x4.dot_i16x8_s(x2, v128.and(i16x8.shr_u(v, 8), low)), i32x4.dot_i16x8_s(x3, i16x8.shr_u(v, 12))),
+  );
+}
+
+/** sum so far + scale · (quants · activations) + minimum · sum of activations. */
+// @ts-ignore: decorator
+@inline
+function addBlock(soFar: v128, products: v128, pairs: usize, sum: v128, wide: bool): v128 {
+  return f32x4.add(
+    f32x4.add(soFar, f32x4.mul(f32x4.convert_i32x4_s(products), scalesOf(pairs, wide))),
+    f32x4.mul(sum, minimaOf(pairs, wide)),
+  );
+}
+
+function onePanel(x: usize, xEnd: usize, sums: usize, factor: f32, w: usize, c: usize, accumulate: i32, wide: bool): void {
+  let f0 = f32x4.splat(0), f1 = f0;
+  const low = v128.load16_splat(LOW_FOUR);
+  while (x < xEnd) {
+    const blockEnd = x + 64;
+    const scales = w;
+    w += scaleBytes(wide);
+    let a0 = i32x4.splat(0), a1 = a0;
+    while (x < blockEnd) {
+      const v0 = v128.load(w), v1 = v128.load(w, 16);
+      const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4), x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
+      a0 = i32x4.add(a0, group(v0, low, x0, x1, x2, x3));
+      a1 = i32x4.add(a1, group(v1, low, x0, x1, x2, x3));
+      x += 16;
+      w += 32;
+    }
+    const sum = v128.load32_splat(sums);
+    sums += 4;
+    f0 = addBlock(f0, a0, scales, sum, wide);
+    f1 = addBlock(f1, a1, scales + (scaleBytes(wide) >> 1), sum, wide);
+  }
+  const scale = f32x4.splat(factor);
+  put(c, f32x4.mul(f0, scale), f32x4.mul(f1, scale), accumulate);
+}
+
+/** results (+)= quantised activations · weightsᵀ for the panels [firstPanel, endPanel). `scratch`: 4,128 bytes of this thread. */
+export function matmulQ4(
+  activations: usize, rowScales: usize, weights: usize, results: usize, resultStride: usize,
+  rows: i32, depth: i32, firstPanel: i32, endPanel: i32, accumulate: i32, wide: bool, scratch: usize,
+): void {
+  const paddedRows = (rows + 3) & ~3;
+  const blockBytes = scaleBytes(wide) + 128;
+  const step = integerBlock(depth);
+  for (let start = 0; start < depth; start += step) {
+    const block = min(step, depth - start);
+    const keep = accumulate | i32(start > 0);
+    for (let panel = firstPanel; panel < endPanel; panel++) {
+      widenQ4(weights + (<usize>panel * (depth >> 5) + (start >> 5)) * blockBytes, block >> 5, wide, scratch);
+      panelI16(activations, rowScales, scratch, results + (<usize>panel << 5), resultStride, rows, block >> 1, keep);
+    }
+    activations += (<usize>paddedRows * block) << 1;
+    rowScales += <usize>paddedRows << 2;
+  }
+}
+
+/** Widens `blocks` blocks of a panel to [pairs][8][2] i16 and its 8 column scales. */
+function widenQ4(source: usize, blocks: i32, wide: bool, target: usize): void {
+  const columnScales = target + (<usize>blocks << 9);
+  for (let half = 0; half < 2; half++) {
+    widenHalf(source + (scaleBytes(wide) >> 1) * half, source + scaleBytes(wide) + <usize>(half << 4), blocks, wide, target + (half << 4), columnScales + (half << 4));
+  }
+}
+
+/** Four columns: `pairs` are the first block's scales and minima, `quants` its quants. */
+function widenHalf(pairs: usize, quants: usize, blocks: i32, wide: bool, target: usize, columnScales: usize): void {
+  const blockBytes = scaleBytes(wide) + 128;
+  const unit = f32x4.splat(wide ? 1 : HALF_UNIT);
+  let largest = f32x4.splat(0);
+  for (let block = 0; block < blocks; block++) {
+    const minimum = f32x4.mul(minimaOf(pairs + blockBytes * block, wide), unit);
+    const top = f32x4.add(minimum, f32x4.mul(f32x4.mul(scalesOf(pairs + blockBytes * block, wide), unit), f32x4.splat(15)));
+    largest = f32x4.pmax(largest, f32x4.pmax(f32x4.abs(minimum), f32x4.abs(top)));
+  }
+  v128.store(columnScales, f32x4.div(largest, f32x4.splat(WIDENED)));
+  const inverse = v128.and(f32x4.div(f32x4.splat(WIDENED), largest), f32x4.gt(largest, f32x4.splat(0)));
+  // A quant times 2^11, times its step in 16ths of a widened unit, over 2^15.
+  const steps = f32x4.mul(f32x4.mul(inverse, unit), f32x4.splat(16));
+  const offsets = f32x4.mul(inverse, unit);
+  const high = i16x8.splat(0x7800);
+  for (let block = 0; block < blocks; block++) {
+    const step = twice(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(scalesOf(pairs, wide), steps))));
+    const offset = twice(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(minimaOf(pairs, wide), offsets))));
+    let from = quants;
+    for (let group = 0; group < 4; group++) {
+      const v = v128.load(from);
+      v128.store(target, i16x8.add(i16x8.q15mulr_sat_s(v128.and(i16x8.shl(v, 11), high), step), offset));
+      v128.store(target, i16x8.add(i16x8.q15mulr_sat_s(v128.and(i16x8.shl(v, 7), high), step), offset), 32);
+      v128.store(target, i16x8.add(i16x8.q15mulr_sat_s(v128.and(i16x8.shl(v, 3), high), step), offset), 64);
+      v128.store(target, i16x8.add(i16x8.q15mulr_sat_s(v128.and(i16x8.shr_u(v, 1), high), step), offset), 96);
+      target += 128;
+      from += 32;
+    }
+    pairs += blockBytes;
+    quants += blockBytes;
+  }
+}

@@ -1,0 +1,52 @@
+/** Checks of the parameters that presses are made with. */
+import { ArgumentError } from "../errors.ts";
+import type { LayerEntries } from "./press.ts";
+
+/** @throws ArgumentError naming the first value that is not a whole number of at least `least` */
+export function checkWhole(values: Readonly<Record<string, number>>, least: number): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new ArgumentError(`${name} should be a whole number of at least ${least} and is ${value}`);
+    }
+  }
+}
+
+/** @throws ArgumentError naming the first value that is not within `low` ... `high` */
+export function checkWithin(values: Readonly<Record<string, number>>, low: number, high: number): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!(value >= low && value <= high)) {
+      throw new ArgumentError(`${name} should be from ${low} to ${high} and is ${value}`);
+    }
+  }
+}
+
+/** Entries of every head of a layer. @throws ArgumentError where heads hold different numbers */
+export function evenLength(entries: LayerEntries, press: string): number {
+  const length = entries.length(0);
+  for (let head = 1; head < entries.keyHeads; head++) {
+    if (entries.length(head) !== length) {
+      throw new ArgumentError(
+        `The ${press} press needs heads of one length; in layer ${entries.layer} they hold ${length} and ${entries.length(head)}`,
+      );
+    }
+  }
+  return length;
+}
+
+/** Entries of a head. @throws ArgumentError when there are not more than `count`, named `name` */
+export function longerThan(entries: LayerEntries, head: number, name: string, count: number): number {
+  const length = entries.length(head);
+  if (length <= count) throw new ArgumentError(`A cache of ${length} entries is not longer than ${name} ${count}`);
+  return length;
+}
+
+/** @throws ArgumentError unless the queries of every entry were kept: the press works on a whole pass */
+export function checkWholePass(entries: LayerEntries, press: string): void {
+  for (let head = 0; head < entries.keyHeads; head++) {
+    if (entries.queryRows !== entries.length(head)) {
+      throw new ArgumentError(
+        `The ${press} press needs a cache that holds one pass: there are ${entries.length(head)} entries and queries of ${entries.queryRows}`,
+      );
+    }
+  }
+}

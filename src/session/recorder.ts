@@ -1,0 +1,79 @@
+/** Keeps what entered attention in a pass, for presses that look at more than the cache. */
+import type { Core } from "../core/core.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { Recording } from "../model/decoder.ts";
+
+/** What of a row is kept, for each layer. */
+type Part = "queries" | "keys" | "normed";
+
+/** Rows of one pass, before rotation: for each layer [rows, width of the part]. */
+export class Recorder {
+  /** Rows kept: the last ones of the pass. */
+  readonly rows: number;
+  readonly #core: Core;
+  readonly #config: ModelConfig;
+  readonly #total: number;
+  readonly #kept = new Map<Part, Float32Array[]>();
+
+  /**
+   * @param total rows of the pass
+   * @param rows how many of its last ones are kept at most
+   */
+  constructor(core: Core, config: ModelConfig, parts: readonly Part[], total: number, rows = total) {
+    this.#core = core;
+    this.#config = config;
+    this.#total = total;
+    this.rows = Math.min(rows, total);
+    for (const part of parts) {
+      this.#kept.set(
+        part,
+        Array.from({ length: config.layers }, () => new Float32Array(this.rows * this.#width(part))),
+      );
+    }
+  }
+
+  /** For each layer [rows, width]; empty for a part that was not asked for. */
+  layers(part: Part): readonly Float32Array[] {
+    return this.#kept.get(part) ?? [];
+  }
+
+  /**
+   * Runs a batch of the pass and keeps its part.
+   * @param first the batch's first row, counted in the pass
+   * @param run runs the batch with the recording, if it holds rows that are kept
+   * @throws MemoryError
+   */
+  batch(first: number, count: number, run: (record: Recording | undefined) => void): void {
+    const start = this.#total - this.rows;
+    const firstRow = Math.max(0, start - first);
+    const rows = count - firstRow;
+    if (rows <= 0 || this.#kept.size === 0) return run(undefined);
+    const { layers } = this.#config;
+    const parts = [...this.#kept.keys()];
+    const bytes = parts.map((part) => layers * rows * this.#width(part) * 4);
+    this.#core.borrow(
+      bytes.reduce((sum, length) => sum + length, 0),
+      (pointer) => {
+        const targets = { queries: 0, keys: 0, normed: 0 };
+        let next = pointer;
+        for (const [index, part] of parts.entries()) {
+          targets[part] = next;
+          next += bytes[index]!;
+        }
+        run({ firstRow, rows, ...targets });
+        for (const [part, kept] of this.#kept) {
+          const length = rows * this.#width(part);
+          for (let layer = 0; layer < layers; layer++) {
+            const at = (first + firstRow - start) * this.#width(part);
+            kept[layer]!.set(this.#core.f32(targets[part] + layer * length * 4, length), at);
+          }
+        }
+      },
+    );
+  }
+
+  #width(part: Part): number {
+    const { queryHeads, keyHeads, headSize, hiddenSize } = this.#config;
+    return { queries: queryHeads * headSize, keys: keyHeads * headSize, normed: hiddenSize }[part];
+  }
+}

@@ -1,0 +1,145 @@
+/** What kvpress did to nano's cache, as recorded, and how far from it our presses are. */
+import { readFileSync } from "node:fs";
+import type { Scheme } from "../../src/cache/cache.ts";
+import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
+import type { Model } from "../../src/model/model.ts";
+import { loadModel } from "../../src/node.ts";
+import type { PassPress, ScorePress, StepsPress } from "../../src/press/press.ts";
+import type { OptionalBudget } from "../../src/session/compress.ts";
+import type { Session } from "../../src/session/session.ts";
+
+const folder = "test/fixtures/presses";
+
+/** One run of kvpress as the fixtures describe it. */
+export interface RecordedRun {
+  readonly press: string;
+  readonly ratio: number | null;
+  readonly events?: number;
+  readonly cache_lengths: readonly number[];
+  readonly ids: readonly number[];
+  readonly gap: readonly number[];
+  readonly note?: string;
+  /** Names of the run's tensors in the file. */
+  readonly tensors: Readonly<Record<string, string>>;
+}
+
+interface Fixture {
+  readonly context: {
+    readonly context_ids: readonly number[];
+    readonly question_ids: readonly number[];
+    readonly finch: {
+      readonly context_ids: readonly number[];
+      readonly question_ids: readonly number[];
+      readonly delimiter_id: number;
+      readonly window: number;
+    };
+  };
+  readonly runs: Readonly<Record<string, RecordedRun>>;
+}
+
+export const { context, runs } = JSON.parse(readFileSync(`${folder}/runs.json`, "utf8")) as Fixture;
+const tensors = readSafetensors(readFileSync(`${folder}/runs.safetensors`));
+
+export const model: Model = await loadModel("models/nano");
+export const { layers, keyHeads } = model.config;
+
+/** A recorded tensor of numbers. */
+export function recorded(run: string, name: string): Float32Array {
+  return tensors.f32(runs[run]!.tensors[name]!);
+}
+
+export function isRecorded(run: string, name: string): boolean {
+  return runs[run]!.tensors[name] !== undefined;
+}
+
+/** A recorded mask [layers, KV heads, width] as lists of the places that are set. */
+export function recordedSets(run: string, name: string): Int32Array[][] {
+  const mask = tensors.u8(runs[run]!.tensors[name]!);
+  const width = mask.length / layers / keyHeads;
+  return Array.from({ length: layers }, (_, layer) =>
+    Array.from({ length: keyHeads }, (_, head) => {
+      const start = (layer * keyHeads + head) * width;
+      const places = Array.from(mask.subarray(start, start + width), (set, place) => (set ? place : -1));
+      return Int32Array.from(places.filter((place) => place >= 0));
+    }),
+  );
+}
+
+/** How a run is repeated here. */
+export interface Repeat {
+  /** Makes the press; `spy` hears the scores of the press that it is given. */
+  readonly press: (spy: (press: ScorePress) => ScorePress) => PassPress | StepsPress;
+  readonly budget?: OptionalBudget;
+  readonly scheme?: Scheme;
+}
+
+/** The tokens that a run reads, and those that follow. */
+export function textOf(run: string): { read: Int32Array; question: Int32Array } {
+  const { context_ids, question_ids, finch } = context;
+  if (!run.startsWith("finch")) return { read: Int32Array.from(context_ids), question: Int32Array.from(question_ids) };
+  // kvpress finds the question by a delimiter and takes it out again.
+  const read = finch.context_ids.filter((token) => token !== finch.delimiter_id);
+  return { read: Int32Array.from(read), question: Int32Array.from(finch.question_ids) };
+}
+
+/** A session after the pass that compresses, and the scores that the press gave: [layers][KV heads][entries]. */
+export function repeat(run: string, { press, budget, scheme }: Repeat): { session: Session; scores: Float32Array[][] } {
+  const scores: Float32Array[][] = [];
+  const spy = (inner: ScorePress): ScorePress => ({
+    ...inner,
+    score: (entries, target) => {
+      const result = inner.score(entries, target);
+      scores[entries.layer] = result.map((list) => list.slice());
+      return result;
+    },
+  });
+  const session = model.createSession({ scheme: scheme ?? "original" });
+  const ratio = runs[run]!.ratio;
+  session.prefill(textOf(run).read, {
+    press: press(spy),
+    ...(budget ?? (ratio === null ? {} : { ratio })),
+  } as { press: PassPress } & OptionalBudget);
+  return { session, scores };
+}
+
+/** Every head's kept positions: [layers][KV heads]. */
+export function keptBy(session: Session): Int32Array[][] {
+  return Array.from({ length: layers }, (_, layer) =>
+    Array.from({ length: keyHeads }, (_, head) => session.positions(layer, head)),
+  );
+}
+
+/**
+ * The largest difference of scores from the recorded ones, relative to the score, or to a thousandth of the largest of
+ * the layer where it is smaller: z-scores pass through zero.
+ */
+export function scoreError(run: string, scores: readonly (readonly Float32Array[])[]): number {
+  const expected = recorded(run, "scores");
+  const length = expected.length / layers / keyHeads;
+  let worst = 0;
+  for (const [layer, heads] of scores.entries()) {
+    for (const [head, list] of heads.entries()) {
+      const start = (layer * keyHeads + head) * length;
+      const floor = list.reduce((largest, score) => Math.max(largest, Math.abs(score)), 0) * 1e-3;
+      for (let i = 0; i < length; i++) {
+        const value = expected[start + i]!;
+        worst = Math.max(worst, Math.abs(list[i]! - value) / Math.max(Math.abs(value), floor));
+      }
+    }
+  }
+  return worst;
+}
+
+/** How much of the recorded kept sets a session has kept: 1 when all are the same. */
+export function keptAgreement(kept: readonly (readonly Int32Array[])[], expected: readonly (readonly Int32Array[])[]): number {
+  let same = 0;
+  let total = 0;
+  for (const [layer, heads] of expected.entries()) {
+    for (const [head, list] of heads.entries()) {
+      const ours = new Set(kept[layer]![head]);
+      same += list.filter((place) => ours.has(place)).length;
+      total += Math.max(list.length, ours.size);
+    }
+  }
+  return same / total;
+}
