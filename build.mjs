@@ -1,71 +1,109 @@
 /** Builds dist/: the core in its flavours, one bundle for each kind of runtime, the command line, and the types. */
-import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
 import { build } from "esbuild";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
-for (const target of Object.keys(targets)) {
+
+// The compiler runs in threads of this same file, two of them: each needs 300 MB.
+if (isMainThread) await Promise.all([buildCore(), buildPackage()]);
+else for (const target of workerData) await compile(target);
+
+/** Compiles the core's flavours, unless they are newer than all that they are made of. */
+async function buildCore() {
+  const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+  const sources = readdirSync("assembly").map((name) => `assembly/${name}`);
+  const newest = Math.max(...[...sources, "asconfig.json", "package-lock.json"].map(changed));
+  const stale = Object.keys(targets).filter((target) => changed(targets[target].outFile) <= newest);
+  const halves = [0, 1].map((half) => stale.filter((_, index) => index % 2 === half)).filter((half) => half.length);
+  await Promise.all(
+    halves.map(
+      (half) =>
+        new Promise((resolve, reject) => {
+          new Worker(new URL(import.meta.url), { workerData: half }).on("error", reject).on("exit", resolve);
+        }),
+    ),
+  );
+}
+
+/** Compiles one flavour of the core. */
+async function compile(target) {
   const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", target]);
-  if (error) {
-    console.error(stderr.toString());
-    process.exit(1);
-  }
+  if (error) throw new Error(`The core's ${target} flavour does not compile\n${stderr}`);
+}
+
+/** Bundles the package and writes its types. */
+async function buildPackage() {
+  // Types are checked by `npm run check`; here they are only written.
+  const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
+  const written = await bundle();
+  await types;
+  // Chunks of earlier builds have other names and would be published with this one's.
+  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/types"]);
+  for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
+}
+
+/** Runs a script of Node's. */
+function run(...words) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, words, { stdio: "inherit" });
+    child.on("error", reject);
+    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`${words.join(" ")} ended with ${code}`))));
+  });
 }
 
 /** @huggingface/gguf names a package of 230 KB for its types' sake; told that it has no side effects, esbuild drops it. */
-const noSideEffects = {
-  name: "no-side-effects",
-  setup(bundler) {
-    bundler.onResolve({ filter: /^@huggingface\/tasks$/ }, async (request) => {
-      if (request.pluginData === "resolved") return undefined;
-      const { path } = await bundler.resolve(request.path, {
-        resolveDir: request.resolveDir,
-        kind: request.kind,
-        pluginData: "resolved",
+function noSideEffects() {
+  return {
+    name: "no-side-effects",
+    setup(bundler) {
+      bundler.onResolve({ filter: /^@huggingface\/tasks$/ }, async (request) => {
+        if (request.pluginData === "resolved") return undefined;
+        const { path } = await bundler.resolve(request.path, {
+          resolveDir: request.resolveDir,
+          kind: request.kind,
+          pluginData: "resolved",
+        });
+        return { path, sideEffects: false };
       });
-      return { path, sideEffects: false };
-    });
-  },
-};
+    },
+  };
+}
 
-// One call for all entries: what they share, nearly everything, is one chunk, so that the package holds one copy.
-const { metafile } = await build({
-  entryPoints: {
-    node: "src/node.ts",
-    browser: "src/browser.ts",
-    workerd: "src/workerd.ts",
-    "edge-light": "src/edge-light.ts",
-    cli: "src/cli/main.ts",
-  },
-  outdir: "dist",
-  bundle: true,
-  splitting: true,
-  chunkNames: "siskin-[hash]",
-  format: "esm",
-  target: "es2022",
-  platform: "neutral",
-  conditions: ["import"],
-  mainFields: ["module", "main"],
-  external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
-  // The package's main entry imports node:fs, which browsers and edge isolates lack.
-  alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
-  plugins: [noSideEffects],
-  sourcemap: true,
-  metafile: true,
-  logLevel: "warning",
-});
-chmodSync("dist/cli.js", 0o755);
-writeFileSync("dist/LICENSES.txt", licenses(metafile));
-
-// Chunks of earlier builds have other names and would be published with this one's.
-const written = new Set([
-  ...Object.keys(metafile.outputs),
-  ...Object.values(targets).map(({ outFile }) => outFile),
-  "dist/LICENSES.txt",
-]);
-for (const name of readdirSync("dist")) if (!written.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
-execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { stdio: "inherit" });
+/** Bundles all entries. @returns the paths written */
+async function bundle() {
+  // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
+  const { metafile } = await build({
+    entryPoints: {
+      node: "src/node.ts",
+      browser: "src/browser.ts",
+      workerd: "src/workerd.ts",
+      "edge-light": "src/edge-light.ts",
+      cli: "src/cli/main.ts",
+    },
+    outdir: "dist",
+    bundle: true,
+    splitting: true,
+    chunkNames: "siskin-[hash]",
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    conditions: ["import"],
+    mainFields: ["module", "main"],
+    external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
+    // The package's main entry imports node:fs, which browsers and edge isolates lack.
+    alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
+    plugins: [noSideEffects()],
+    sourcemap: true,
+    metafile: true,
+    logLevel: "warning",
+  });
+  chmodSync("dist/cli.js", 0o755);
+  writeFileSync("dist/LICENSES.txt", licenses(metafile));
+  return [...Object.keys(metafile.outputs), "dist/LICENSES.txt"];
+}
 
 /** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */
 function licenses({ inputs }) {
