@@ -100,9 +100,22 @@ async function bundle() {
     metafile: true,
     logLevel: "warning",
   });
+  // A worker's script is one small file of its own.
+  const workers = await build({
+    entryPoints: ["src/core/worker-node.ts", "src/core/worker-web.ts"],
+    outdir: "dist",
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    external: ["node:*"],
+    sourcemap: true,
+    metafile: true,
+    logLevel: "warning",
+  });
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
-  return [...Object.keys(metafile.outputs), "dist/LICENSES.txt"];
+  return [metafile, workers.metafile].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
 }
 
 /** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */

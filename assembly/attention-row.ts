@@ -2,13 +2,17 @@
  * Attention of a single row, for decoding: the lanes are dimensions of a head, and one or two query heads that share a
  * key head are taken at a time, so that a key or value is loaded once for both.
  *
- * Work is cut into parts of the entries, so that threads share even a single head; the parts' softmaxes are merged at the end.
+ * Each head's entries are cut into parts, so that threads share even a single head; the parts' softmaxes are merged at
+ * the end. The cut is the same for every number of threads, and so are the bits of the result.
  */
 import { AttentionLayer } from "./attention";
 import { exponential } from "./exponential";
 import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
 
-/** A part's result for one query head: largest score, sum, two words unused, then [headSize] f32. */
+/** Parts of a head's entries. */
+const PARTS: i32 = 4;
+
+/** A part's result for one query head: largest score, sum, its factor in the merged result, a word unused, then [headSize] f32. */
 // @ts-ignore: decorator
 @inline
 function partBytes(headSize: i32): usize {
@@ -16,26 +20,29 @@ function partBytes(headSize: i32): usize {
 }
 
 /** Bytes that the parts of one row need. */
-export function rowPartsBytes(queryHeads: i32, headSize: i32, threads: i32): usize {
-  return partBytes(headSize) * queryHeads * threads;
+export function rowPartsBytes(queryHeads: i32, headSize: i32): usize {
+  return partBytes(headSize) * queryHeads * PARTS;
 }
 
 /**
- * Computes part `thread` of `threads` of every head's entries. The row's own key stands in the pages already.
- * @param parts [threads][queryHeads] partial results
+ * Computes the parts whose turn is this thread's. The row's own key stands in the pages already.
+ * @param parts [keyHeads][PARTS][group] partial results
  */
 export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
   const headSize = layer.headSize;
   const rowBytes = <usize>headSize << 2;
   const pageRows = 1 << layer.pageShift;
-  let part = parts + partBytes(headSize) * layer.keyHeads * layer.group * thread;
-  for (let head = 0; head < layer.keyHeads; head++) {
+  const items = layer.keyHeads * PARTS;
+  for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
+    const head = item / PARTS;
+    const turn = item % PARTS;
     const entry = layer.heads + (<usize>head << 4);
     const pages = load<usize>(entry);
     const entries = load<i32>(entry, 4);
     const pageCount = (entries + pageRows - 1) >> layer.pageShift;
-    const first = (pageCount * thread) / threads;
-    const end = (pageCount * (thread + 1)) / threads;
+    const first = (pageCount * turn) / PARTS;
+    const end = (pageCount * (turn + 1)) / PARTS;
+    let part = parts + partBytes(headSize) * layer.group * item;
     for (let query = 0; query < layer.group; query += 2) {
       const pair = query + 1 < layer.group;
       const q0 = layer.queries + rowBytes * (head * layer.group + query);
@@ -67,22 +74,28 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
 /** Merges the parts of the query heads whose turn is this thread's. */
 export function mergeParts(layer: AttentionLayer, parts: usize, thread: i32, threads: i32): void {
   const headSize = layer.headSize;
-  const heads = layer.keyHeads * layer.group;
-  const step = partBytes(headSize) * heads;
-  for (let head = thread; head < heads; head += threads) {
-    const first = parts + partBytes(headSize) * head;
+  const group = layer.group;
+  const heads = layer.keyHeads * group;
+  const step = partBytes(headSize) * group;
+  for (let head = (heads * thread) / threads; head < (heads * (thread + 1)) / threads; head++) {
+    const first = parts + step * PARTS * (head / group) + partBytes(headSize) * (head % group);
     const target = layer.outputs + (<usize>head * headSize << 2);
     let largest = load<f32>(first);
-    for (let part = 1; part < threads; part++) largest = max(largest, load<f32>(first + step * part));
+    for (let part = 1; part < PARTS; part++) largest = max(largest, load<f32>(first + step * part));
     let sum: f32 = 0;
-    for (let part = 0; part < threads; part++) sum += load<f32>(first + step * part, 4) * scalarExponential(load<f32>(first + step * part) - largest);
+    for (let part = 0; part < PARTS; part++) {
+      const source = first + step * part;
+      const factor = scalarExponential(load<f32>(source) - largest);
+      sum += load<f32>(source, 4) * factor;
+      store<f32>(source, factor, 8);
+    }
     for (let i: usize = 0; i < <usize>headSize << 2; i += 16) {
       let total = f32x4.splat(0);
-      for (let part = 0; part < threads; part++) {
+      for (let part = 0; part < PARTS; part++) {
         const source = first + step * part;
-        total = f32x4.add(total, f32x4.mul(v128.load(source + 16 + i), f32x4.splat(scalarExponential(load<f32>(source) - largest) / sum)));
+        total = f32x4.add(total, f32x4.mul(v128.load(source + 16 + i), v128.load32_splat(source, 8)));
       }
-      v128.store(target + i, total);
+      v128.store(target + i, f32x4.div(total, f32x4.splat(sum)));
     }
   }
 }

@@ -1,5 +1,4 @@
 /** The core: every function that JavaScript may call. Pointers are bytes from the start of the memory. */
-export { attentionScratch } from "./attention";
 export { rowPartsBytes } from "./attention-row";
 export { dequantise } from "./dequantise";
 export { matmulF32 } from "./matmul-f32";
@@ -10,7 +9,7 @@ export { embedQ4, packQ4, packQ4Blocks } from "./pack-q4";
 export { gatherRows, gatherTurn, turnRows } from "./rotary";
 export { add, packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply, softmax } from "./rows";
 export { allFinite, argMax, topIndices } from "./select";
-export { run } from "./tape";
+export { run, scratchBytes, serve } from "./tape";
 export { matmulQ4, matvecQ4 } from "./weights-q4";
 export { matmulQ8, matvecQ8 } from "./weights-q8";
 

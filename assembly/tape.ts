@@ -4,15 +4,15 @@
  *
  * A step is its operation, then its arguments, 4 bytes each. src/core/tape.ts writes them in the same order.
  */
-import { AttentionLayer, attend, scoreEntries } from "./attention";
+import { AttentionLayer, attend, attentionScratch, scoreEntries } from "./attention";
 import { attendRow, mergeParts } from "./attention-row";
-import { barrier } from "./barrier";
 import { matmulF32 } from "./matmul-f32";
 import { matvecF32 } from "./matvec-f32";
 import { embedF32, embedQ8 } from "./pack";
 import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
 import { packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply } from "./rows";
+import { barrier, nextJob, Team } from "./team";
 import { matmulQ4, matvecQ4 } from "./weights-q4";
 import { matmulQ8, matvecQ8 } from "./weights-q8";
 
@@ -62,16 +62,17 @@ function share(count: i32, thread: i32, threads: i32): i32 {
 }
 
 /**
- * Runs a tape to its end as thread `thread` of `threads`.
+ * Runs a tape to its end as thread `thread` of `threads`; returns when all have.
  * @param scratch this thread's own scratch, as large as the largest step asks for
- * @param state the barrier's, shared by all threads
+ * @param team shared by all threads
+ * @returns whether all threads came to the end; if not, a thread is lost and so is the run
  */
-export function run(tape: usize, thread: i32, threads: i32, scratch: usize, state: usize): void {
+export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team: Team): bool {
   const next = thread + 1;
-  for (;;) {
+  while (word(tape, 0) != Operation.End) {
     switch (word(tape, 0)) {
       case Operation.Barrier: {
-        barrier(state, threads);
+        if (!barrier(team, thread, threads)) return false;
         tape += 4;
         break;
       }
@@ -246,8 +247,21 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, stat
         tape += 16;
         break;
       }
-      default:
-        return;
     }
+  }
+  return barrier(team, thread, threads);
+}
+
+/** Bytes that each thread needs as scratch: for attention, or for an integer product's widened panel of weights. */
+export function scratchBytes(headSize: i32): i32 {
+  return max(4128, attentionScratch(headSize));
+}
+
+/** What a worker does until the team is dissolved: runs its share of one tape after another. */
+export function serve(team: Team, thread: i32): void {
+  let job = 0;
+  while (nextJob(team, job)) {
+    job++;
+    if (!run(team.tape, thread, team.threads, team.scratch + team.scratchBytes * thread, team)) return;
   }
 }

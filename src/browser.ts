@@ -1,6 +1,7 @@
 /** The entry for browsers and bundlers: a literal `new URL` for each file, so that bundlers see them. */
 import { createLoadCore } from "./core/default-core.ts";
 import type { Flavour } from "./core/module.ts";
+import { startWorker } from "./core/start-worker-web.ts";
 import { RuntimeError } from "./errors.ts";
 import { createLoadModel } from "./model/load.ts";
 
@@ -24,4 +25,11 @@ async function fetchCore(flavour: Flavour): Promise<WebAssembly.Module> {
 export const loadCore = createLoadCore({ later: fetchCore });
 
 /** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
-export const loadModel = createLoadModel({ loadCore: fetchCore });
+export const loadModel = createLoadModel({
+  loadCore: fetchCore,
+  // Memory is shared only on pages that are isolated from others (COOP and COEP headers).
+  threads: {
+    available: () => (globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1),
+    start: startWorker,
+  },
+});

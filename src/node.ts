@@ -1,8 +1,10 @@
 /** The entry for Node, Deno and Bun: the core's file stands beside this one. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { createLoadCore } from "./core/default-core.ts";
 import type { Flavour } from "./core/module.ts";
+import { startWorker } from "./core/start-worker-node.ts";
 import { fileSource, folderFiles } from "./formats/file-source.ts";
 import { createLoadModel } from "./model/load.ts";
 
@@ -23,5 +25,6 @@ export const loadCore = createLoadCore({
 /** Loads a model from a folder, a .gguf file, a URL, a Blob, bytes, a stream or a record of files. */
 export const loadModel = createLoadModel({
   loadCore: async (flavour) => WebAssembly.compile(new Uint8Array(await readFile(urls[flavour]))),
+  threads: { available: availableParallelism, start: startWorker },
   files: { folder: folderFiles, file: fileSource },
 });

@@ -12,9 +12,9 @@ export class Core {
   readonly kernels: Kernels;
   readonly #allocator: Allocator;
 
-  /** @param module a build of the core for an unshared memory */
-  constructor(module: WebAssembly.Module) {
-    this.memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
+  /** @param shared whether the module is a build for a memory that threads share */
+  constructor(module: WebAssembly.Module, shared = false) {
+    this.memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536, shared });
     this.kernels = instantiate(module, this.memory);
     this.#allocator = new Allocator(this.memory, this.kernels.heapBase());
   }

@@ -3,9 +3,11 @@
 /** Pointers and strides are bytes, everything else counts elements. */
 export interface Kernels {
   heapBase(): number;
-  run(tape: number, thread: number, threads: number, scratch: number, state: number): void;
-  attentionScratch(headSize: number): number;
-  rowPartsBytes(queryHeads: number, headSize: number, threads: number): number;
+  /** @returns whether all threads came to the end */
+  run(tape: number, thread: number, threads: number, scratch: number, team: number): number;
+  serve(team: number, thread: number): void;
+  scratchBytes(headSize: number): number;
+  rowPartsBytes(queryHeads: number, headSize: number): number;
   integerBlock(depth: number): number;
   matmulF32(
     activations: number,
@@ -80,14 +82,7 @@ export interface Kernels {
   packF32(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packTransposedF32(source: number, depth: number, columns: number, target: number): void;
   packQ4(source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ4Blocks(
-    type: number,
-    source: number,
-    rows: number,
-    depth: number,
-    target: number,
-    headSize: number,
-  ): void;
+  packQ4Blocks(type: number, source: number, rows: number, depth: number, target: number, headSize: number): void;
   packQ8Blocks(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packQ8(source: number, rows: number, depth: number, target: number, headSize: number): void;
   packRowsF32(source: number, target: number, rows: number, depth: number, firstTile: number, endTile: number): void;

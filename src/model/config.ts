@@ -91,10 +91,7 @@ export function configFromJson(json: Record<string, unknown>, file: string): Mod
     headSize: reader.count("head_dim", hiddenSize / queryHeads),
     maxPositions,
     normEpsilon: reader.number("rms_norm_eps", 1e-6),
-    rotary: rotaryFromJson(
-      new Reader(file, (key) => rotaryValues[key] ?? json[key]),
-      maxPositions,
-    ),
+    rotary: rotaryFromJson(new Reader(file, (key) => rotaryValues[key] ?? json[key]), maxPositions),
     tiedEmbeddings: reader.value("tie_word_embeddings") === true,
   });
 }
@@ -182,7 +179,8 @@ function checked(file: string, config: ModelConfig): ModelConfig {
   if (queryHeads % keyHeads !== 0) {
     throw new FormatError(file, `${queryHeads} query heads do not share ${keyHeads} KV heads evenly`);
   }
-  if (headSize % 16 !== 0) throw new FormatError(file, `a head size of ${headSize} is not supported (multiples of 16 are)`);
+  if (headSize % 16 !== 0)
+    throw new FormatError(file, `a head size of ${headSize} is not supported (multiples of 16 are)`);
   for (const size of [hiddenSize, intermediateSize]) {
     if (size % 8 !== 0) throw new FormatError(file, `a width of ${size} is not supported (multiples of 8 are)`);
   }

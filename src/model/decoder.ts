@@ -5,6 +5,7 @@ import { PAGE_SHIFT } from "../cache/pages.ts";
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
 import type { Core } from "../core/core.ts";
 import { Tape } from "../core/tape.ts";
+import type { Team } from "../core/team.ts";
 import { ArgumentError, NumericError } from "../errors.ts";
 import type { ModelConfig } from "./config.ts";
 import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
@@ -50,6 +51,7 @@ export class Decoder {
   readonly config: ModelConfig;
   readonly rotations: RotationRows;
   readonly #core: Core;
+  readonly #team: Team;
   readonly #weights: ModelWeights;
   readonly #workspace: Workspace;
   /** How queries and keys are turned. */
@@ -57,9 +59,10 @@ export class Decoder {
   /** The tape of the last shape of batch, which decoding repeats. */
   #tape = { key: "", pointer: 0, parts: undefined as WorkspaceParts | undefined };
 
-  constructor(core: Core, config: ModelConfig, weights: ModelWeights, frequencies: RotaryFrequencies) {
+  constructor(core: Core, team: Team, config: ModelConfig, weights: ModelWeights, frequencies: RotaryFrequencies) {
     this.config = config;
     this.#core = core;
+    this.#team = team;
     this.#weights = weights;
     this.#workspace = new Workspace(core, config);
     this.frequencies = frequencies;
@@ -81,7 +84,7 @@ export class Decoder {
     try {
       this.#writeBatch(parts, cache, batch, questions);
       const tape = this.#tapeFor(parts, rows, textRows, batch, segments);
-      this.#core.kernels.run(tape, 0, 1, parts.threadScratch, parts.barrier);
+      this.#team.run(tape);
       // Without logits the last layer's sums stay undone, but what went wrong before shows in its input.
       if (!this.#core.kernels.allFinite(parts.hidden, rows * this.config.hiddenSize)) {
         throw new NumericError("The model computed NaN or infinity: its weights are damaged or overflow");
@@ -107,7 +110,7 @@ export class Decoder {
       tape.rmsNorm(source, this.#weights.outputNorm, parts.normed, hiddenSize, normEpsilon, count);
       tape.barrier();
       this.#project(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
-      this.#runOnce(tape, parts);
+      this.#runOnce(tape);
       const logits = new Float32Array(count * vocabularySize);
       for (let row = 0; row < count; row++) {
         logits.set(this.#core.f32(results + row * stride * 4, vocabularySize), row * vocabularySize);
@@ -134,7 +137,7 @@ export class Decoder {
       return this.#core.borrow(Math.ceil(depth / 4) * 4 * stride * 4, (results) => {
         const tape = new Tape();
         this.#project(tape, parts, identity, depth, [[matrix, results, false]]);
-        this.#runOnce(tape, parts);
+        this.#runOnce(tape);
         const values = new Float32Array(rows * depth);
         for (let column = 0; column < depth; column++) {
           const source = this.#core.f32(results + column * stride * 4, rows);
@@ -155,10 +158,10 @@ export class Decoder {
     this.#tape = { key: "", pointer: 0, parts: undefined };
   }
 
-  #runOnce(tape: Tape, parts: WorkspaceParts): void {
+  #runOnce(tape: Tape): void {
     const pointer = tape.write(this.#core);
     try {
-      this.#core.kernels.run(pointer, 0, 1, parts.threadScratch, parts.barrier);
+      this.#team.run(pointer);
     } finally {
       this.#core.free(pointer);
     }

@@ -1,6 +1,7 @@
 /** Loads a model from wherever it lies: a folder, a GGUF file, a URL, a Blob, bytes, a stream, or a record of files. */
 import { Core } from "../core/core.ts";
 import { bestFlavour, type Flavour } from "../core/module.ts";
+import { type StartWorker, Team } from "../core/team.ts";
 import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
 import { dataSource, type FileData, type FileSet, readText, recordFiles, urlFiles } from "../formats/file-set.ts";
 import { openGguf } from "../formats/gguf.ts";
@@ -27,6 +28,11 @@ export interface LoadOptions {
   /** Hears how far loading has come. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8. Default 1.
+   * Results are the same for every number.
+   */
+  readonly threads?: number | "auto" | undefined;
   /** A compiled build of the core (`siskin/core.wasm`), where the runtime forbids compiling bytes or it is at hand. */
   readonly core?: WebAssembly.Module | undefined;
 }
@@ -41,12 +47,21 @@ export interface LoadProgress {
 export interface Platform {
   /** The compiled core. */
   loadCore(flavour: Flavour): Promise<WebAssembly.Module>;
+  /** Worker threads, where there are any. */
+  readonly threads?: {
+    /** How many run at once. */
+    available(): number;
+    readonly start: StartWorker;
+  };
   /** Files by path, where there is a file system. */
   readonly files?: {
     folder(path: string): FileSet;
     file(path: string): Promise<ByteSource | undefined>;
   };
 }
+
+/** More threads than that wait for each other longer than they compute. */
+const MOST_THREADS = 8;
 
 /** What the files of a model come down to. */
 interface OpenModel {
@@ -66,17 +81,36 @@ export function createLoadModel(platform: Platform) {
    * gives when aborted. Nothing stays allocated then.
    */
   return async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-    const module = options.core ?? (await platform.loadCore(bestFlavour(false)));
+    const threads = threadsFor(options, platform);
+    const module = options.core ?? (await platform.loadCore(bestFlavour(threads > 1)));
     const opened = await openModel(source, options, platform);
     try {
-      return await build(opened, new Core(module), options);
+      const core = new Core(module, threads > 1);
+      const scratchBytes = core.kernels.scratchBytes(opened.config.headSize);
+      const team = await Team.start(core, module, threads, scratchBytes, platform.threads?.start);
+      return await build(opened, core, team, options).catch((error) => {
+        team.dispose();
+        throw error;
+      });
     } finally {
       await opened.tensors.close();
     }
   };
 }
 
-async function build(opened: OpenModel, core: Core, options: LoadOptions): Promise<Model> {
+/** How many threads to use. @throws ArgumentError for no such number, RuntimeError where there are none */
+function threadsFor({ threads = 1, core }: LoadOptions, { threads: workers }: Platform): number {
+  if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, workers?.available() ?? 1);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
+    throw new ArgumentError(`threads should be "auto" or a whole number from 1 to 64 and is ${threads}`);
+  }
+  if (threads === 1) return 1;
+  if (core) throw new ArgumentError("A given core runs in one thread: leave out `core` or `threads`");
+  if (!workers) throw new RuntimeError("This runtime has no threads");
+  return threads;
+}
+
+async function build(opened: OpenModel, core: Core, team: Team, options: LoadOptions): Promise<Model> {
   const { name, config, tokenizer, tensors, interleaved } = opened;
   const entries = new Map(tensors.tensors.map((entry) => [canonicalName(entry.name), entry]));
   checkTensors(entries, config, name);
@@ -105,10 +139,11 @@ async function build(opened: OpenModel, core: Core, options: LoadOptions): Promi
     return new Model({
       name,
       core,
+      team,
       config,
       tokenizer,
       prompt: promptParts(tokenizer.chatTemplate, tokenizer),
-      decoder: new Decoder(core, config, arrangeWeights(config, packed), frequencies),
+      decoder: new Decoder(core, team, config, arrangeWeights(config, packed), frequencies),
       weightBytes: core.bytesInUse - before,
     });
   } catch (error) {
@@ -129,7 +164,11 @@ function checkTensors(entries: ReadonlyMap<string, TensorEntry>, config: ModelCo
     const entry = entries.get(name);
     if (!entry) throw new FormatError(file, `the tensor ${name} is missing`);
     if (entry.shape.join() !== shape.join()) {
-      throw new FormatError(file, `${entry.name} should have the shape [${shape}] and has [${entry.shape}]`, entry.byteOffset);
+      throw new FormatError(
+        file,
+        `${entry.name} should have the shape [${shape}] and has [${entry.shape}]`,
+        entry.byteOffset,
+      );
     }
   }
 }
@@ -142,14 +181,20 @@ async function openModel(source: ModelSource, options: LoadOptions, platform: Pl
       if (url.pathname.endsWith(".gguf")) return openGgufModel(await dataSource(url.href, url, fetching));
       return openFolder(urlFiles(url, fetching), url.href);
     }
-    if (!platform.files) throw new RuntimeError(`${source}: this runtime has no file system; give a URL, bytes or a stream`);
+    if (!platform.files)
+      throw new RuntimeError(`${source}: this runtime has no file system; give a URL, bytes or a stream`);
     const path = url ? decodeURIComponent(url.pathname) : String(source);
     if (!path.endsWith(".gguf")) return openFolder(platform.files.folder(path), path);
     const file = await platform.files.file(path);
     if (!file) throw new RuntimeError(`${path}: there is no such file`);
     return openGgufModel(file);
   }
-  if (source instanceof Blob || source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof ReadableStream) {
+  if (
+    source instanceof Blob ||
+    source instanceof Uint8Array ||
+    source instanceof ArrayBuffer ||
+    source instanceof ReadableStream
+  ) {
     return openGgufModel(await dataSource("model.gguf", source, fetching));
   }
   if (typeof source !== "object" || source === null) {

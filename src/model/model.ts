@@ -1,7 +1,8 @@
 /** A loaded model: its configuration, tokenizer, weights and sessions. */
-import { type Scheme, KeyValueCache } from "../cache/cache.ts";
+import { KeyValueCache, type Scheme } from "../cache/cache.ts";
 import { PagePool } from "../cache/pages.ts";
 import type { Core } from "../core/core.ts";
+import type { Team } from "../core/team.ts";
 import { ArgumentError, DisposedError } from "../errors.ts";
 import { Session, type SessionOptions } from "../session/session.ts";
 import type { PromptParts } from "../tokenizer/prompt-parts.ts";
@@ -13,6 +14,7 @@ import type { Decoder } from "./decoder.ts";
 export interface ModelParts {
   readonly name: string;
   readonly core: Core;
+  readonly team: Team;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly prompt: PromptParts;
@@ -41,7 +43,7 @@ export class Model {
   readonly prompt: PromptParts;
   readonly #weightBytes: number;
   readonly #sessions = new Set<Session>();
-  #parts: { core: Core; decoder: Decoder; pool: PagePool } | undefined;
+  #parts: { core: Core; team: Team; decoder: Decoder; pool: PagePool } | undefined;
 
   /** For `loadModel`. */
   constructor(parts: ModelParts) {
@@ -52,6 +54,7 @@ export class Model {
     this.#weightBytes = parts.weightBytes;
     this.#parts = {
       core: parts.core,
+      team: parts.team,
       decoder: parts.decoder,
       pool: new PagePool(parts.core, parts.config.headSize),
     };
@@ -65,6 +68,11 @@ export class Model {
   /** The forward pass; for sessions. @throws DisposedError */
   get decoder(): Decoder {
     return this.#live().decoder;
+  }
+
+  /** Threads that compute, the calling one included. @throws DisposedError */
+  get threads(): number {
+    return this.#live().team.threads;
   }
 
   get memory(): ModelMemory {
@@ -81,7 +89,9 @@ export class Model {
   createSession(options: SessionOptions = {}): Session {
     const { scheme = "contiguous", window = this.config.maxPositions } = options;
     if (scheme !== "contiguous" && scheme !== "original") {
-      throw new ArgumentError(`scheme should be "contiguous" or "original" and is ${JSON.stringify(scheme satisfies never as Scheme)}`);
+      throw new ArgumentError(
+        `scheme should be "contiguous" or "original" and is ${JSON.stringify(scheme satisfies never as Scheme)}`,
+      );
     }
     if (!(window >= 1)) throw new ArgumentError(`window cannot be ${window}`);
     const { layers, keyHeads } = this.config;
@@ -89,10 +99,11 @@ export class Model {
     return this.adopt(new Session(this, cache, window));
   }
 
-  /** Disposes every session and lets go of the memory. Using the model afterwards throws DisposedError. */
+  /** Disposes every session, ends the worker threads and lets go of the memory. Using the model afterwards throws DisposedError. */
   dispose(): void {
     for (const session of [...this.#sessions]) session.dispose();
     this.#parts?.decoder.dispose();
+    this.#parts?.team.dispose();
     this.#parts = undefined;
   }
 
@@ -107,7 +118,7 @@ export class Model {
     this.#sessions.delete(session);
   }
 
-  #live(): { core: Core; decoder: Decoder; pool: PagePool } {
+  #live() {
     if (!this.#parts) throw new DisposedError("This model has been disposed");
     return this.#parts;
   }

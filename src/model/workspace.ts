@@ -1,14 +1,12 @@
 /** The decoder's intermediate results for a batch of rows: one stretch of the core's memory, cut into named parts. */
+
+import { PAGE_ENTRIES } from "../cache/pages.ts";
 import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import type { Core } from "../core/core.ts";
-import { PAGE_ENTRIES } from "../cache/pages.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** Rows beyond the batch that kernels may write or read without using them. */
 const SPARE_ROWS = 4;
-/** What the widened panel of an integer product takes; assembly/weights-q8.ts says 4,128. */
-const PANEL_SCRATCH_BYTES = 8192;
-
 /** Byte addresses of the parts; `rows` is the capacity, rounded up to the tiles of the matrix products. */
 export interface WorkspaceParts {
   readonly tokens: number;
@@ -34,8 +32,6 @@ export interface WorkspaceParts {
   /** [layers][keyHeads] addresses of scores. */
   readonly scores: number;
   readonly rotationCell: number;
-  readonly barrier: number;
-  readonly threadScratch: number;
 }
 
 /** Grows to the largest batch it has seen; growing moves every part. */
@@ -105,12 +101,10 @@ function measure(core: Core, config: ModelConfig, capacity: number, segments: nu
     statistics: rows * queryHeads * 8,
     gate: rows * intermediateSize * 4,
     up: rows * intermediateSize * 4,
-    rowParts: core.kernels.rowPartsBytes(queryHeads, headSize, 1),
+    rowParts: core.kernels.rowPartsBytes(queryHeads, headSize),
     layers: layers * ATTENTION_LAYER_BYTES,
     scores: layers * keyHeads * 4,
     rotationCell: 4,
-    barrier: 8,
-    threadScratch: Math.max(PANEL_SCRATCH_BYTES, core.kernels.attentionScratch(headSize)),
   };
   return { sizes, total: Object.values(sizes).reduce((sum, bytes) => sum + align(bytes), 0) };
 }

@@ -107,7 +107,7 @@ export class AttentionCase {
       scores: place(core, Uint32Array.from(this.pointers.scores)),
       factors: scoring === "summed" ? place(core, this.factors) : 0,
     });
-    this.#scratch = core.allocate(core.kernels.attentionScratch(headSize));
+    this.#scratch = core.allocate(core.kernels.scratchBytes(headSize));
     this.#state = core.allocate(64);
   }
 
@@ -119,7 +119,7 @@ export class AttentionCase {
       const pointer = tape.write(this.#core);
       // Whatever the scratch holds must not matter.
       for (let thread = 0; thread < threads; thread++) {
-        this.#core.bytes(this.#scratch, this.#core.kernels.attentionScratch(this.shape.headSize)).fill(0xff);
+        this.#core.bytes(this.#scratch, this.#core.kernels.scratchBytes(this.shape.headSize)).fill(0xff);
         this.#core.kernels.run(pointer, thread, threads, this.#scratch, this.#state);
       }
       this.#core.free(pointer);

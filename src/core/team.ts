@@ -1,0 +1,125 @@
+/** The threads of one core: workers that each run their share of every tape beside the thread that calls. */
+import { DisposedError, RuntimeError } from "../errors.ts";
+import type { Core } from "./core.ts";
+import { TEAM_RECORD_BYTES, TeamWord } from "./team-record.ts";
+
+/** What a worker needs before it can serve. */
+export interface WorkerTask {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Address of the team's record. */
+  readonly team: number;
+  readonly thread: number;
+}
+
+/** A worker that is ready to serve. */
+export interface TeamWorker {
+  terminate(): void;
+}
+
+/** Starts a worker of this runtime's kind; `onDeath` hears if it ends by itself. */
+export type StartWorker = (task: WorkerTask, onDeath: (cause: unknown) => void) => Promise<TeamWorker>;
+
+/** Runs tapes with one thread or several. An idle worker spins for about a millisecond and then sleeps. */
+export class Team {
+  readonly #core: Core;
+  readonly #pointer: number;
+  readonly #scratch: number;
+  readonly #threads: number;
+  readonly #workers: TeamWorker[] = [];
+  #lost: { cause: unknown } | undefined;
+  #disposed = false;
+
+  private constructor(core: Core, threads: number, scratchBytes: number) {
+    this.#core = core;
+    this.#threads = threads;
+    this.#pointer = core.allocate(TEAM_RECORD_BYTES);
+    this.#scratch = core.allocate(threads * scratchBytes);
+    const words = this.#words().fill(0);
+    words[TeamWord.threads] = threads;
+    words[TeamWord.scratch] = this.#scratch;
+    words[TeamWord.scratchBytes] = scratchBytes;
+    if (threads > 1) words[TeamWord.mainSleeps] = Number(maySleep(words));
+  }
+
+  /**
+   * A team of so many threads, the calling one included.
+   * @param module what `core` was made of; with more than one thread a build for shared memory
+   * @param scratchBytes for each thread
+   * @throws RuntimeError when a worker cannot be started; none is left running then
+   */
+  static async start(
+    core: Core,
+    module: WebAssembly.Module,
+    threads: number,
+    scratchBytes: number,
+    startWorker?: StartWorker,
+  ): Promise<Team> {
+    const team = new Team(core, threads, scratchBytes);
+    if (threads > 1) {
+      const tasks = Array.from({ length: threads - 1 }, (_, index) => index + 1).map(async (thread) => {
+        const task = { module, memory: core.memory, team: team.#pointer, thread };
+        team.#workers.push(await startWorker!(task, (cause) => team.#lose(cause)));
+      });
+      const failure = (await Promise.allSettled(tasks)).find((result) => result.status === "rejected");
+      if (failure) {
+        team.dispose();
+        throw new RuntimeError("A worker thread could not be started", { cause: failure.reason });
+      }
+    }
+    return team;
+  }
+
+  /** Threads, the calling one included. */
+  get threads(): number {
+    return this.#threads;
+  }
+
+  /** Runs a tape to its end. @throws RuntimeError when a thread has died: the model is then of no more use */
+  run(tape: number): void {
+    if (this.#disposed) throw new DisposedError("This model has been disposed");
+    const { kernels } = this.#core;
+    if (this.#threads > 1 && !this.#lost) {
+      const words = this.#words();
+      words[TeamWord.tape] = tape;
+      Atomics.add(words, TeamWord.job, 1);
+      Atomics.notify(words, TeamWord.job);
+    }
+    if (this.#lost || !kernels.run(tape, 0, this.#threads, this.#scratch, this.#pointer)) {
+      this.#lose(undefined);
+      throw new RuntimeError("A worker thread has died: load the model anew", { cause: this.#lost?.cause });
+    }
+  }
+
+  /** Ends the workers and frees the record. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#threads > 1) {
+      const words = this.#words();
+      Atomics.store(words, TeamWord.job, -1);
+      Atomics.notify(words, TeamWord.job);
+    }
+    for (const worker of this.#workers) worker.terminate();
+    this.#core.free(this.#scratch);
+    this.#core.free(this.#pointer);
+  }
+
+  #words(): Int32Array {
+    return this.#core.i32(this.#pointer, TEAM_RECORD_BYTES / 4);
+  }
+
+  #lose(cause: unknown): void {
+    if (!this.#disposed) this.#lost ??= { cause };
+  }
+}
+
+/** Whether this thread may sleep on a word of shared memory: the main thread of a browser may not. */
+function maySleep(words: Int32Array): boolean {
+  try {
+    Atomics.wait(words, 0, -1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
