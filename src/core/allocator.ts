@@ -3,8 +3,8 @@ import { MemoryError } from "../errors.ts";
 
 const ALIGNMENT = 64;
 const WASM_PAGE = 65_536;
-/** 4 GiB: what 32-bit pointers reach. */
-const MAXIMUM_BYTES = 65_536 * WASM_PAGE;
+/** Grown beyond what is needed: each growth detaches all views and can cost a whole garbage collection. */
+const GROWTH_BYTES = 1 << 20;
 
 /** A free stretch; the list is sorted by address and no two stretches touch. */
 interface Stretch {
@@ -45,6 +45,15 @@ export class Allocator {
     this.#bytesInUse += length;
     this.#peakBytes = Math.max(this.#peakBytes, this.#bytesInUse);
     return pointer;
+  }
+
+  /**
+   * Grows the memory at once for stretches of so many bytes in all, which it would otherwise do little by little. Where
+   * it cannot, `allocate` will say so.
+   */
+  reserve(byteLength: number): void {
+    const end = this.#top + byteLength;
+    if (end > this.#memory.buffer.byteLength) this.#grow(end);
   }
 
   /** Takes back what `allocate` gave. */
@@ -90,19 +99,24 @@ export class Allocator {
   #extend(length: number): number {
     const pointer = this.#top;
     const end = pointer + length;
-    const missing = end - this.#memory.buffer.byteLength;
-    if (missing > 0) {
-      if (end > MAXIMUM_BYTES) throw new MemoryError(`${length} bytes more would pass the 4 GiB that a core can hold`);
-      try {
-        this.#memory.grow(Math.ceil(missing / WASM_PAGE));
-      } catch {
-        throw new MemoryError(
-          `The core's memory of ${this.#memory.buffer.byteLength} bytes cannot grow by ${missing} (${length} were asked for)`,
-        );
-      }
+    if (end > this.#memory.buffer.byteLength && !this.#grow(end + GROWTH_BYTES) && !this.#grow(end)) {
+      const { byteLength } = this.#memory.buffer;
+      throw new MemoryError(
+        `The core's memory of ${byteLength} bytes cannot grow to ${end} (${length} were asked for)`,
+      );
     }
     this.#top = end;
     return pointer;
+  }
+
+  /** @returns whether the memory now has so many bytes */
+  #grow(byteLength: number): boolean {
+    try {
+      this.#memory.grow(Math.ceil((byteLength - this.#memory.buffer.byteLength) / WASM_PAGE));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Index of the first free stretch that starts after `pointer`. */

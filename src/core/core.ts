@@ -24,6 +24,11 @@ export class Core {
     return this.#allocator.allocate(byteLength);
   }
 
+  /** Makes room for so many bytes at once, where growing little by little would cost time. */
+  reserve(byteLength: number): void {
+    this.#allocator.reserve(byteLength);
+  }
+
   free(pointer: number): void {
     this.#allocator.free(pointer);
   }

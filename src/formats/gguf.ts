@@ -20,7 +20,7 @@ export async function openGguf(source: ByteSource): Promise<TensorFile> {
     const parts = Number(metadata.get("split.count") ?? 1);
     if (parts > 1) throw new FormatError(source.name, `is one of ${parts} parts; a model must be in one file`);
     const alignment = readAlignment(source.name, metadata, layout);
-    const dataStart = Math.ceil(layout.bytes.length / alignment) * alignment;
+    const dataStart = Math.ceil(layout.byteLength / alignment) * alignment;
     const tensors = parsed.tensorInfos.map((info, index) =>
       placeTensor(source, info, { at: layout.tensorOffsets[index]!, dataStart, alignment }),
     );
@@ -53,7 +53,7 @@ function collectMetadata(parsed: GGUFParseOutput<{ strict: false }>, layout: Ggu
     const holder: any = path.slice(0, -1).reduce((value: any, step) => value[step], decoded);
     holder[path.at(-1)!] = text;
   }
-  return new Map([...layout.keys.keys()].map((key) => [key, decoded[key]!]));
+  return new Map([...layout.keys.keys()].map((key) => [key, layout.lists.get(key) ?? decoded[key]!]));
 }
 
 function readAlignment(file: string, metadata: Map<string, MetadataValue>, { keys }: GgufLayout): number {

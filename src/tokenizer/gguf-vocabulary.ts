@@ -66,11 +66,11 @@ export function ggufVocabulary(
   if (typeof types !== "object" || (types.length !== 0 && types.length !== tokens.length))
     return fail("tokenizer.ggml.token_type does not have one entry for each token");
 
-  const ids = new Map<string, number>();
+  const vocab: Record<string, number> = Object.create(null);
   const addedTokens: object[] = [];
   tokens.forEach((content: string, id) => {
-    if (ids.has(content)) fail(`the token ${JSON.stringify(content)} has two ids, ${ids.get(content)} and ${id}`);
-    ids.set(content, id);
+    if (content in vocab) fail(`the token ${JSON.stringify(content)} has two ids, ${vocab[content]} and ${id}`);
+    vocab[content] = id;
     const type = Number(types[id]);
     if (type === controlToken || type === userDefinedToken)
       addedTokens.push({ id, content, special: type === controlToken });
@@ -81,7 +81,7 @@ export function ggufVocabulary(
       pre_tokenizer: { type: "Sequence", pretokenizers: [...preTokenizer.steps.map(isolate), spellBytes] },
       decoder: { type: "ByteLevel" },
       added_tokens: addedTokens,
-      model: { type: "BPE", vocab: Object.fromEntries(ids), merges, ignore_merges: preTokenizer.ignoreMerges ?? false },
+      model: { type: "BPE", vocab, merges, ignore_merges: preTokenizer.ignoreMerges ?? false },
     },
     config: {
       bos_token_id: value("bos_token_id"),
