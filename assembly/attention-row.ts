@@ -1,6 +1,6 @@
 /**
- * Attention of a single row, for decoding: the lanes are dimensions of a head, and one or two query heads that share a
- * key head are taken at a time, so that a key or value is loaded once for both.
+ * Attention of a single row, for decoding: the lanes are dimensions of a head, and up to three query heads that share a
+ * key head are taken at a time, so that a key or value is loaded once for all of them.
  *
  * Each head's entries are cut into parts, so that threads share even a single head; the parts' softmaxes are merged at
  * the end. The cut is the same for every number of threads, and so are the bits of the result.
@@ -11,6 +11,9 @@ import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
 
 /** Parts of a head's entries. */
 const PARTS: i32 = 4;
+
+/** Between the weights of a page for one query head and for the next, in the scratch: pages have 64 entries at most. */
+const WEIGHTS_BYTES: usize = 256;
 
 /** A part's result for one query head: largest score, sum, its factor in the merged result, a word unused, then [headSize] f32. */
 // @ts-ignore: decorator
@@ -43,30 +46,27 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
     const first = (pageCount * turn) / PARTS;
     const end = (pageCount * (turn + 1)) / PARTS;
     let part = parts + partBytes(headSize) * layer.group * item;
-    for (let query = 0; query < layer.group; query += 2) {
-      const pair = query + 1 < layer.group;
-      const q0 = layer.queries + rowBytes * (head * layer.group + query);
-      const q1 = pair ? q0 + rowBytes : q0;
-      const o0 = part;
-      const o1 = part + partBytes(headSize);
-      reset(o0, headSize);
-      if (pair) reset(o1, headSize);
+    for (let query = 0; query < layer.group; ) {
+      const left = layer.group - query;
+      const taken = left == 3 || left >= 5 ? 3 : min(left, 2);
+      const queries = layer.queries + rowBytes * (head * layer.group + query);
+      for (let each = 0; each < taken; each++) reset(part + partBytes(headSize) * each, headSize);
       for (let page = first; page < end; page++) {
         const keys = load<usize>(pages + (<usize>page << 2));
         const values = keys + (rowBytes << layer.pageShift);
         const count = min(pageRows, entries - (page << layer.pageShift));
-        if (pair) {
-          scorePair(q0, q1, keys, rowBytes, scratch, scratch + 256, count);
-          weigh(scratch, count, layer.scale, o0, headSize);
-          weigh(scratch + 256, count, layer.scale, o1, headSize);
-          addPair(scratch, scratch + 256, values, rowBytes, o0 + 16, o1 + 16, count);
-        } else {
-          scoreSingle(q0, keys, rowBytes, scratch, count);
-          weigh(scratch, count, layer.scale, o0, headSize);
-          addSingle(scratch, values, rowBytes, o0 + 16, count);
+        if (taken == 3) scoreTriple(queries, keys, rowBytes, scratch, count);
+        else if (taken == 2) scorePair(queries, queries + rowBytes, keys, rowBytes, scratch, scratch + WEIGHTS_BYTES, count);
+        else scoreSingle(queries, keys, rowBytes, scratch, count);
+        for (let each = 0; each < taken; each++) {
+          weigh(scratch + WEIGHTS_BYTES * each, count, layer.scale, part + partBytes(headSize) * each, headSize);
         }
+        if (taken == 3) addTriple(scratch, values, rowBytes, part + 16, partBytes(headSize), count);
+        else if (taken == 2) addPair(scratch, scratch + WEIGHTS_BYTES, values, rowBytes, part + 16, part + 16 + partBytes(headSize), count);
+        else addSingle(scratch, values, rowBytes, part + 16, count);
       }
-      part = pair ? o1 + partBytes(headSize) : o1;
+      part += partBytes(headSize) * taken;
+      query += taken;
     }
   }
 }
@@ -109,6 +109,39 @@ function scalarExponential(x: f32): f32 {
 function reset(part: usize, headSize: i32): void {
   memory.fill(part, 0, partBytes(headSize));
   store<f32>(part, -f32.MAX_VALUE);
+}
+
+function scoreTriple(q: usize, k: usize, stride: usize, scores: usize, count: i32): void {
+  const end = q + stride;
+  for (let key = 0; key < count; key += 2) {
+    let a = q, b = a + stride, c = b + stride, k0 = k, k1 = k + stride;
+    let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0;
+    while (a < end) {
+      let v = v128.load(k0);
+      let w = v128.load(k1);
+      let x = v128.load(a);
+      a0 = multiplyAdd(v, x, a0); a1 = multiplyAdd(w, x, a1);
+      x = v128.load(b);
+      b0 = multiplyAdd(v, x, b0); b1 = multiplyAdd(w, x, b1);
+      x = v128.load(c);
+      c0 = multiplyAdd(v, x, c0); c1 = multiplyAdd(w, x, c1);
+      v = v128.load(k0, 16);
+      w = v128.load(k1, 16);
+      x = v128.load(a, 16);
+      a0 = multiplyAdd(v, x, a0); a1 = multiplyAdd(w, x, a1);
+      x = v128.load(b, 16);
+      b0 = multiplyAdd(v, x, b0); b1 = multiplyAdd(w, x, b1);
+      x = v128.load(c, 16);
+      c0 = multiplyAdd(v, x, c0); c1 = multiplyAdd(w, x, c1);
+      a += 32; b += 32; c += 32; k0 += 32; k1 += 32;
+    }
+    const ab = sumEach(a0, a1, b0, b1);
+    v128.store64_lane(scores, ab, 0);
+    v128.store64_lane(scores + WEIGHTS_BYTES, ab, 1);
+    v128.store64_lane(scores + 2 * WEIGHTS_BYTES, sumEach(c0, c1, c0, c1), 0);
+    scores += 8;
+    k += stride << 1;
+  }
 }
 
 function scorePair(q0: usize, q1: usize, k: usize, stride: usize, s0: usize, s1: usize, count: i32): void {
@@ -185,6 +218,33 @@ function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32
     v128.store(at, weight);
   }
   store<f32>(part, load<f32>(part, 4) + sumLanes(sum), 4);
+}
+
+/** `outputs` of the three query heads lie `step` bytes apart. */
+function addTriple(weights: usize, values: usize, stride: usize, outputs: usize, step: usize, count: i32): void {
+  const end = weights + (<usize>count << 2);
+  for (let dimension: usize = 0; dimension < stride; dimension += 32) {
+    let w = weights, v = values + dimension;
+    const o1 = outputs + step, o2 = o1 + step;
+    let a0 = v128.load(outputs), a1 = v128.load(outputs, 16);
+    let b0 = v128.load(o1), b1 = v128.load(o1, 16);
+    let c0 = v128.load(o2), c1 = v128.load(o2, 16);
+    while (w < end) {
+      const s = v128.load(v);
+      const t = v128.load(v, 16);
+      let x = v128.load32_splat(w);
+      a0 = multiplyAdd(s, x, a0); a1 = multiplyAdd(t, x, a1);
+      x = v128.load32_splat(w, WEIGHTS_BYTES);
+      b0 = multiplyAdd(s, x, b0); b1 = multiplyAdd(t, x, b1);
+      x = v128.load32_splat(w, 2 * WEIGHTS_BYTES);
+      c0 = multiplyAdd(s, x, c0); c1 = multiplyAdd(t, x, c1);
+      w += 4; v += stride;
+    }
+    v128.store(outputs, a0); v128.store(outputs, a1, 16);
+    v128.store(o1, b0); v128.store(o1, b1, 16);
+    v128.store(o2, c0); v128.store(o2, c1, 16);
+    outputs += 32;
+  }
 }
 
 function addPair(w0: usize, w1: usize, values: usize, stride: usize, o0: usize, o1: usize, count: i32): void {

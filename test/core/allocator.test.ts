@@ -88,9 +88,9 @@ test("memory that cannot grow, and the 4 GiB of 32-bit addresses", () => {
       () => allocator.allocate(bytes),
       (error: unknown) => error instanceof MemoryError && message.test(error.message),
     );
-  fails(100_000, /131072 bytes cannot grow by .* \(100032 were asked for\)/);
-  fails(2 ** 32, /4294967296 bytes more would pass the 4 GiB/);
-  fails(Number.MAX_SAFE_INTEGER, /4 GiB/);
+  fails(100_000, /131072 bytes cannot grow to 200128 \(100032 were asked for\)/);
+  fails(2 ** 32, /\(4294967296 were asked for\)/);
+  fails(Number.MAX_SAFE_INTEGER, /cannot grow to/);
   assert.is(allocator.bytesInUse, 100_032);
   assert.ok(allocator.allocate(90_000) > pointer);
 });
