@@ -157,8 +157,6 @@ export function addWeights(scores: usize, count: i32, state: usize, factors: usi
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function laneMaximum(scores: usize, state: usize): v128 {
   return f32x4.pmax(
     f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), v128.load(state, 32)),
@@ -166,8 +164,6 @@ function laneMaximum(scores: usize, state: usize): v128 {
   );
 }
 
-// @ts-ignore: decorator
-@inline
 function laneSum(scores: usize, state: usize, factors: usize): v128 {
   const low = f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), f32x4.mul(v128.load(state, 32), v128.load(factors)));
   const high = f32x4.mul(exponential(f32x4.sub(v128.load(scores, 16), v128.load(state, 16))), f32x4.mul(v128.load(state, 48), v128.load(factors, 16)));

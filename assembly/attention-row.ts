@@ -6,19 +6,19 @@
  * the end. The cut is the same for every number of threads, and so are the bits of the result.
  */
 import { AttentionLayer } from "./attention";
-import { exponential } from "./exponential";
+import { exponential, rareExponential } from "./exponential";
 import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
 
 /** Parts of a head's entries. */
-const PARTS: i32 = 4;
+export const PARTS: i32 = 4;
 
 /** Between the weights of a page for one query head and for the next, in the scratch: pages have 64 entries at most. */
-const WEIGHTS_BYTES: usize = 256;
+export const WEIGHTS_BYTES: usize = 256;
 
 /** A part's result for one query head: largest score, sum, its factor in the merged result, a word unused, then [headSize] f32. */
 // @ts-ignore: decorator
 @inline
-function partBytes(headSize: i32): usize {
+export function partBytes(headSize: i32): usize {
   return 16 + (<usize>headSize << 2);
 }
 
@@ -103,10 +103,10 @@ export function mergeParts(layer: AttentionLayer, parts: usize, thread: i32, thr
 // @ts-ignore: decorator
 @inline
 function scalarExponential(x: f32): f32 {
-  return f32x4.extract_lane(exponential(f32x4.splat(x)), 0);
+  return f32x4.extract_lane(rareExponential(f32x4.splat(x)), 0);
 }
 
-function reset(part: usize, headSize: i32): void {
+export function reset(part: usize, headSize: i32): void {
   memory.fill(part, 0, partBytes(headSize));
   store<f32>(part, -f32.MAX_VALUE);
 }
@@ -190,7 +190,7 @@ function scoreSingle(q: usize, k: usize, stride: usize, s: usize, count: i32): v
 }
 
 /** Scores become weights against the largest so far; sum and outputs so far are scaled down to it. */
-function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32): void {
+export function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32): void {
   const factor = f32x4.splat(scale);
   const end = scores + (<usize>((count + 3) & ~3) << 2);
   // Entries beyond the last are not seen.

@@ -36,6 +36,14 @@ export class AttentionLayer {
   scores: usize;
   /** [rows] f32 factors for summed scores, or 0 for the sharpest weight. */
   factors: usize;
+  /** As `heads`: the pages of the cache itself. `heads` is the same, or where an 8-bit cache's pages are expanded to f32. */
+  stored: usize;
+  /** For an 8-bit cache, rotation rows from position 0 on: headSize/2 cosines and as many sines, f32. */
+  rotations: usize;
+  /** The same as i16 of 16,384 for 1. */
+  shortRotations: usize;
+  /** By which a key is scaled when it is turned: YaRN's attention factor, else 1. */
+  keyFactor: f32;
 }
 
 /** Bytes of scratch a thread needs for heads of `headSize`, with pages of at most 64 rows. */

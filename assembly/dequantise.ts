@@ -276,8 +276,6 @@ function quarterOf(quants: v128, quarter: i32): v128 {
 }
 
 /** 16 values: scale · quant. */
-// @ts-ignore: decorator
-@inline
 function putScaled(target: usize, quants: v128, scale: v128): void {
   v128.store(target, f32x4.mul(scale, quarterOf(quants, 0)));
   v128.store(target, f32x4.mul(scale, quarterOf(quants, 1)), 16);
@@ -286,8 +284,6 @@ function putScaled(target: usize, quants: v128, scale: v128): void {
 }
 
 /** 16 values: scale · quant + minimum. */
-// @ts-ignore: decorator
-@inline
 function putRaised(target: usize, quants: v128, scale: v128, minimum: v128): void {
   v128.store(target, f32x4.add(f32x4.mul(scale, quarterOf(quants, 0)), minimum));
   v128.store(target, f32x4.add(f32x4.mul(scale, quarterOf(quants, 1)), minimum), 16);

@@ -6,6 +6,7 @@ export { integerBlock } from "./matmul-i16";
 export { matvecF32 } from "./matvec-f32";
 export { embedF32, embedQ8, packF32, packQ8, packQ8Blocks, packTransposedF32 } from "./pack";
 export { embedQ4, packQ4, packQ4Blocks } from "./pack-q4";
+export { expandQ8, gatherQ8, pageBytesQ8, writeEntryQ8 } from "./page-q8";
 export { gatherRows, gatherTurn, turnRows } from "./rotary";
 export { add, packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply, softmax } from "./rows";
 export { allFinite, argMax, topIndices } from "./select";

@@ -6,9 +6,11 @@
  */
 import { AttentionLayer, attend, attentionScratch, scoreEntries } from "./attention";
 import { attendRow, mergeParts } from "./attention-row";
+import { attendRowQ8, attentionRowScratchQ8 } from "./attention-row-q8";
 import { matmulF32 } from "./matmul-f32";
 import { matvecF32 } from "./matvec-f32";
 import { embedF32, embedQ8 } from "./pack";
+import { appendRowsQ8, expandQ8 } from "./page-q8";
 import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
 import { packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply } from "./rows";
@@ -40,6 +42,9 @@ const enum Operation {
   MatmulQ4,
   MatvecQ4,
   Copy,
+  AppendQ8,
+  ExpandQ8,
+  AttendRowQ8,
 }
 
 // @ts-ignore: decorator
@@ -181,7 +186,7 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         const rows = word(tape, 2);
         const headBytes = <usize>layer.headSize << 2;
         for (let head = thread; head < layer.keyHeads; head += threads) {
-          const entry = layer.heads + (<usize>head << 4);
+          const entry = layer.stored + (<usize>head << 4);
           appendRows(
             layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.keyHeads,
             load<usize>(entry), load<i32>(entry, 4) - rows, rows, layer.headSize, layer.pageShift,
@@ -247,6 +252,47 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         tape += 16;
         break;
       }
+      case Operation.AppendQ8: {
+        // layer, rows
+        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
+        const rows = word(tape, 2);
+        const headBytes = <usize>layer.headSize << 2;
+        for (let head = thread; head < layer.keyHeads; head += threads) {
+          const entry = layer.stored + (<usize>head << 4);
+          appendRowsQ8(
+            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.keyHeads,
+            load<usize>(entry), load<i32>(entry, 4) - rows, rows, load<i32>(entry, 8), layer.headSize, layer.pageShift,
+          );
+        }
+        tape += 12;
+        break;
+      }
+      case Operation.ExpandQ8: {
+        // layer
+        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
+        for (let head = 0; head < layer.keyHeads; head++) {
+          const stored = layer.stored + (<usize>head << 4);
+          const pages = load<usize>(stored);
+          const targets = load<usize>(layer.heads + (<usize>head << 4));
+          const entries = load<i32>(stored, 4);
+          const pageCount = (entries + (1 << layer.pageShift) - 1) >> layer.pageShift;
+          for (let page = share(pageCount, thread, threads); page < share(pageCount, next, threads); page++) {
+            const count = min(1 << layer.pageShift, entries - (page << layer.pageShift));
+            expandQ8(
+              load<usize>(pages + (<usize>page << 2)), load<usize>(targets + (<usize>page << 2)), count,
+              layer.headSize, layer.pageShift, layer.rotations, layer.keyFactor,
+            );
+          }
+        }
+        tape += 8;
+        break;
+      }
+      case Operation.AttendRowQ8: {
+        // layer, parts
+        attendRowQ8(changetype<AttentionLayer>(<usize>word(tape, 1)), word(tape, 2), scratch, thread, threads);
+        tape += 12;
+        break;
+      }
     }
   }
   return barrier(team, thread, threads);
@@ -254,7 +300,8 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
 
 /** Bytes that each thread needs as scratch: for attention, or for an integer product's widened panel of weights. */
 export function scratchBytes(headSize: i32): i32 {
-  return max(4128, attentionScratch(headSize));
+  // Pages have 64 entries at most.
+  return max(4128, max(attentionScratch(headSize), attentionRowScratchQ8(headSize, 6)));
 }
 
 /** What a worker does until the team is dissolved: runs its share of one tape after another. */

@@ -3,6 +3,7 @@ import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../model/rotary.ts";
 import { CachedHead } from "./head.ts";
+import type { CacheForm } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
 import type { Positions } from "./positions.ts";
 
@@ -12,7 +13,7 @@ export type Scheme = "contiguous" | "original";
 /** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
 export const HEAD_ENTRY_BYTES = 16;
 
-/** Entries are f32 keys, rotated, and values. A page is shared between forks until one of them writes to it. */
+/** Entries are keys and values, in the form of the pool's pages. A page is shared between forks until one of them writes to it. */
 export class KeyValueCache {
   readonly layers: number;
   readonly keyHeads: number;
@@ -37,6 +38,11 @@ export class KeyValueCache {
 
   get headSize(): number {
     return this.#pool.headSize;
+  }
+
+  /** How entries are held. */
+  get form(): CacheForm {
+    return this.#pool.form.form;
   }
 
   get absolutePosition(): number {
@@ -87,12 +93,12 @@ export class KeyValueCache {
 
   /** A head's keys as they are rotated now: [length, headSize]. */
   keys(layer: number, head: number): Float32Array {
-    return this.#head(layer, head).keys();
+    return this.#head(layer, head).read("keys");
   }
 
   /** A head's values: [length, headSize]. */
   values(layer: number, head: number): Float32Array {
-    return this.#head(layer, head).values();
+    return this.#head(layer, head).read("values");
   }
 
   /**

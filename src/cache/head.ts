@@ -1,12 +1,7 @@
 /** The entries of one KV head: its pages, how many entries they hold, and where those stood in the text. */
+import type { EntryPart, Turning } from "./page-form.ts";
 import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "./pages.ts";
 import { Positions } from "./positions.ts";
-
-/** How the kept entries' keys are turned: rotation rows of the distances 0, 1, 2, ... (0: not at all) and their pairs. */
-export interface Turning {
-  readonly rotations: number;
-  readonly half: number;
-}
 
 /** One head of one layer. A page that another cache holds too is copied before it is written to. */
 export class CachedHead {
@@ -60,15 +55,15 @@ export class CachedHead {
    * @param fresh the pages to gather into, as many as `pagesToReplace` says; none: the head's own
    * @param scratch room for the pages twice and the list, 4 bytes each
    */
-  gather(list: Int32Array, fresh: readonly number[], { rotations, half }: Turning, scratch: number): void {
-    const { core, headSize } = this.#pool;
+  gather(list: Int32Array, fresh: readonly number[], turning: Turning, scratch: number): void {
+    const { core, form } = this.#pool;
     const needed = Math.ceil(list.length / PAGE_ENTRIES);
     const targetPointer = scratch + this.pages.length * 4;
     const listPointer = targetPointer + needed * 4;
     core.u32(scratch, this.pages.length).set(this.pages);
     core.u32(targetPointer, needed).set(fresh.length > 0 ? fresh : this.pages.slice(0, needed));
     core.i32(listPointer, list.length).set(list);
-    core.kernels.gatherTurn(scratch, targetPointer, listPointer, list.length, headSize, half, rotations, PAGE_SHIFT);
+    form.gather(scratch, targetPointer, listPointer, list.length, turning);
     this.#dropPages(fresh.length > 0 ? 0 : needed);
     this.pages.push(...fresh);
     this.length = list.length;
@@ -80,33 +75,23 @@ export class CachedHead {
   }
 
   /** Writes new keys or values over those of the given entries, in pages of its own: [list, headSize]. */
-  rewrite(list: Int32Array, part: "keys" | "values", rows: Float32Array): void {
-    const { core, headSize } = this.#pool;
-    const offset = part === "keys" ? 0 : PAGE_ENTRIES * headSize * 4;
+  rewrite(list: Int32Array, part: EntryPart, rows: Float32Array): void {
+    const { form, headSize } = this.#pool;
     for (const [row, entry] of list.entries()) {
-      const place = this.pages[entry >> PAGE_SHIFT]! + offset + (entry % PAGE_ENTRIES) * headSize * 4;
-      core.f32(place, headSize).set(rows.subarray(row * headSize, (row + 1) * headSize));
+      const content = rows.subarray(row * headSize, (row + 1) * headSize);
+      form.write(this.pages[entry >> PAGE_SHIFT]!, entry % PAGE_ENTRIES, part, content);
     }
   }
 
-  /** The keys as they are rotated now: [length, headSize]. */
-  keys(): Float32Array {
-    return this.#copy(0);
-  }
-
-  /** The values: [length, headSize]. */
-  values(): Float32Array {
-    return this.#copy(PAGE_ENTRIES * this.#pool.headSize * 4);
-  }
-
-  #copy(offset: number): Float32Array {
-    const { core, headSize } = this.#pool;
+  /** The keys as they are rotated now, or the values: [length, headSize]. */
+  read(part: EntryPart): Float32Array {
+    const { form, headSize } = this.#pool;
     const target = new Float32Array(this.length * headSize);
     for (const [index, page] of this.pages.entries()) {
       const first = index * PAGE_ENTRIES;
       const rows = Math.min(PAGE_ENTRIES, this.length - first);
       if (rows <= 0) break;
-      target.set(core.f32(page + offset, rows * headSize), first * headSize);
+      form.read(page, rows, part, target.subarray(first * headSize));
     }
     return target;
   }

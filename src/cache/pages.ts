@@ -1,23 +1,28 @@
 /** The pages of the key/value cache: fixed stretches of the core's memory, counted so that sessions can share them. */
 import type { Core } from "../core/core.ts";
+import type { PageForm } from "./page-form.ts";
 
 /** log2 of the entries in a page. */
 export const PAGE_SHIFT = 5;
 /** Entries of one head that a page holds: their keys, then their values. */
 export const PAGE_ENTRIES = 1 << PAGE_SHIFT;
 
-/** Gives out pages for heads of one size; a page is freed when its last holder lets go. */
+/** Gives out pages of one form for heads of one size; a page is freed when its last holder lets go. */
 export class PagePool {
   readonly core: Core;
   readonly headSize: number;
-  /** Bytes of one page: keys and values, f32. */
-  readonly pageBytes: number;
+  readonly form: PageForm;
   readonly #holders = new Map<number, number>();
 
-  constructor(core: Core, headSize: number) {
+  constructor(core: Core, headSize: number, form: PageForm) {
     this.core = core;
     this.headSize = headSize;
-    this.pageBytes = PAGE_ENTRIES * headSize * 2 * 4;
+    this.form = form;
+  }
+
+  /** Bytes of one page. */
+  get pageBytes(): number {
+    return this.form.pageBytes;
   }
 
   /** Pages held by anyone. */

@@ -18,10 +18,14 @@ export interface AttentionLayer {
   statistics: number;
   scores: number;
   factors: number;
+  stored: number;
+  rotations: number;
+  shortRotations: number;
+  keyFactor: number;
 }
 
 /** Bytes of one record. */
-export const ATTENTION_LAYER_BYTES = 64;
+export const ATTENTION_LAYER_BYTES = 128;
 
 /** Writes one record. */
 export function writeAttentionLayer(core: Core, pointer: number, layer: AttentionLayer): void {
@@ -41,5 +45,8 @@ export function writeAttentionLayer(core: Core, pointer: number, layer: Attentio
       layer.pageShift,
     ]);
   core.f32(pointer + 44, 1)[0] = layer.scale;
-  core.u32(pointer + 48, 3).set([layer.statistics, layer.scores, layer.factors]);
+  core
+    .u32(pointer + 48, 6)
+    .set([layer.statistics, layer.scores, layer.factors, layer.stored, layer.rotations, layer.shortRotations]);
+  core.f32(pointer + 72, 1)[0] = layer.keyFactor;
 }

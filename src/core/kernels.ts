@@ -99,6 +99,34 @@ export interface Kernels {
   embedF32(weights: number, row: number, depth: number, target: number): void;
   embedQ4(weights: number, row: number, depth: number, target: number, wide: number): void;
   embedQ8(weights: number, row: number, depth: number, target: number): void;
+  pageBytesQ8(headSize: number, pageShift: number): number;
+  writeEntryQ8(
+    page: number,
+    slot: number,
+    key: number,
+    value: number,
+    position: number,
+    headSize: number,
+    pageShift: number,
+  ): void;
+  gatherQ8(
+    sourcePages: number,
+    targetPages: number,
+    indices: number,
+    count: number,
+    headSize: number,
+    pageShift: number,
+    renumber: number,
+  ): void;
+  expandQ8(
+    page: number,
+    target: number,
+    count: number,
+    headSize: number,
+    pageShift: number,
+    rotations: number,
+    factor: number,
+  ): void;
   gatherRows(source: number, indices: number, target: number, count: number, rowBytes: number): void;
   gatherTurn(
     sourcePages: number,

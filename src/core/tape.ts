@@ -25,6 +25,9 @@ const Operation = {
   MatmulQ4: 20,
   MatvecQ4: 21,
   Copy: 22,
+  AppendQ8: 23,
+  ExpandQ8: 24,
+  AttendRowQ8: 25,
 } as const;
 
 const floatWord = new Float32Array(1);
@@ -113,16 +116,22 @@ export class Tape {
     this.#words.push(Operation.Rotate, layer, rotations, rowOffsets, half, bitsOf(factor), rows);
   }
 
-  append(layer: number, rows: number): void {
-    this.#words.push(Operation.Append, layer, rows);
+  /** Puts the batch's text behind the entries of the pages: rotated keys as f32, or unrotated ones in 8 bits. */
+  append(form: "f32" | "q8", layer: number, rows: number): void {
+    this.#words.push(form === "f32" ? Operation.Append : Operation.AppendQ8, layer, rows);
+  }
+
+  /** Expands the 8-bit pages that a layer stores to the f32 ones that its attention reads. */
+  expand(layer: number): void {
+    this.#words.push(Operation.ExpandQ8, layer);
   }
 
   attend(layer: number): void {
     this.#words.push(Operation.Attend, layer);
   }
 
-  attendRow(layer: number, parts: number): void {
-    this.#words.push(Operation.AttendRow, layer, parts);
+  attendRow(form: "f32" | "q8", layer: number, parts: number): void {
+    this.#words.push(form === "f32" ? Operation.AttendRow : Operation.AttendRowQ8, layer, parts);
   }
 
   mergeParts(layer: number, parts: number): void {

@@ -1,6 +1,8 @@
 /** The decoder's forward pass: a batch of rows through all layers, over a session's cache. */
 import type { KeyValueCache } from "../cache/cache.ts";
 import { HEAD_ENTRY_BYTES } from "../cache/cache.ts";
+import { Expansion } from "../cache/expansion.ts";
+import type { CacheForm } from "../cache/page-form.ts";
 import { PAGE_SHIFT } from "../cache/pages.ts";
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
 import type { Core } from "../core/core.ts";
@@ -9,6 +11,7 @@ import type { Team } from "../core/team.ts";
 import { ArgumentError, NumericError } from "../errors.ts";
 import type { ModelConfig } from "./config.ts";
 import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
+import { ShortRotationRows } from "./short-rotations.ts";
 import type { Matrix, ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceParts } from "./workspace.ts";
 
@@ -46,6 +49,11 @@ export interface Recording {
   readonly normed: number;
 }
 
+/** Whether a batch is one row of decoding, which has kernels of its own. */
+function isSingle({ text, questions, scoring, record }: Batch): boolean {
+  return text.length === 1 && !questions?.length && !scoring && !record;
+}
+
 /** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
 export class Decoder {
   readonly config: ModelConfig;
@@ -54,6 +62,9 @@ export class Decoder {
   readonly #team: Team;
   readonly #weights: ModelWeights;
   readonly #workspace: Workspace;
+  /** Both for 8-bit caches only. */
+  readonly #shortRotations: ShortRotationRows;
+  readonly #expansion: Expansion;
   /** How queries and keys are turned. */
   readonly frequencies: RotaryFrequencies;
   /** The tape of the last shape of batch, which decoding repeats. */
@@ -67,6 +78,8 @@ export class Decoder {
     this.#workspace = new Workspace(core, config);
     this.frequencies = frequencies;
     this.rotations = new RotationRows(core, frequencies);
+    this.#shortRotations = new ShortRotationRows(core, frequencies);
+    this.#expansion = new Expansion(core, config.layers, config.keyHeads, config.headSize);
   }
 
   /**
@@ -83,7 +96,7 @@ export class Decoder {
     const parts = this.#workspace.ensure(rows, segments);
     try {
       this.#writeBatch(parts, cache, batch, questions);
-      const tape = this.#tapeFor(parts, rows, textRows, batch, segments);
+      const tape = this.#tapeFor(parts, rows, textRows, batch, cache.form);
       this.#team.run(tape);
       // Without logits the last layer's sums stay undone, but what went wrong before shows in its input.
       if (!this.#core.kernels.allFinite(parts.hidden, rows * this.config.hiddenSize)) {
@@ -154,6 +167,8 @@ export class Decoder {
   dispose(): void {
     this.#workspace.dispose();
     this.rotations.dispose();
+    this.#shortRotations.dispose();
+    this.#expansion.dispose();
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
     this.#tape = { key: "", pointer: 0, parts: undefined };
   }
@@ -195,8 +210,15 @@ export class Decoder {
 
     const start = cache.scheme === "contiguous" ? 0 : cache.absolutePosition;
     const reach = (cache.scheme === "contiguous" ? cache.longest : 0) + longest;
-    const rotations = this.rotations.around(start, reach);
+    const eightBits = cache.form === "q8";
+    // The keys of an 8-bit cache are turned when they are read, from wherever they stand.
+    const rotations = eightBits
+      ? { pointer: this.rotations.fromZero(start + reach), base: 0 }
+      : this.rotations.around(start, reach);
     const table = cache.reserve(textRows, rotations.base);
+    const single = isSingle(batch);
+    const heads = eightBits && !single ? this.#expansion.table(table) : table;
+    const shortRotations = eightBits && single ? this.#shortRotations.fromZero(start + reach) : 0;
     core.u32(parts.rotationCell, 1)[0] = rotations.pointer;
     if (batch.scoring?.factors) core.f32(parts.factors + textRows * 4, row - textRows).set(batch.scoring.factors);
     for (let layer = 0; layer < layers; layer++) {
@@ -210,7 +232,7 @@ export class Decoder {
         keys: parts.keys,
         values: parts.values,
         outputs: parts.attended,
-        heads: table + layer * keyHeads * HEAD_ENTRY_BYTES,
+        heads: heads + layer * keyHeads * HEAD_ENTRY_BYTES,
         segments: parts.segments,
         segmentCount: segments.length / 4,
         keyHeads,
@@ -221,6 +243,10 @@ export class Decoder {
         statistics: batch.scoring ? parts.statistics : 0,
         scores,
         factors: batch.scoring?.factors ? parts.factors : 0,
+        stored: table + layer * keyHeads * HEAD_ENTRY_BYTES,
+        rotations: rotations.pointer,
+        shortRotations,
+        keyFactor: this.frequencies.attentionFactor,
       });
     }
   }
@@ -229,11 +255,12 @@ export class Decoder {
     parts: WorkspaceParts,
     rows: number,
     textRows: number,
-    { scoring, hidden, record }: Batch,
-    segments: number,
+    batch: Batch,
+    form: CacheForm,
   ): number {
-    const single = rows === 1 && textRows === 1 && segments === 1 && !scoring && !record;
-    const key = JSON.stringify([rows, textRows, scoring !== undefined, hidden, single, record]);
+    const { scoring, hidden, record } = batch;
+    const single = isSingle(batch);
+    const key = JSON.stringify([form, rows, textRows, scoring !== undefined, hidden, single, record]);
     if (this.#tape.key === key && this.#tape.parts === parts) return this.#tape.pointer;
     const tape = new Tape();
     const { embedding } = this.#weights;
@@ -246,6 +273,7 @@ export class Decoder {
         textRows,
         scoring: scoring !== undefined,
         record,
+        form,
         single,
         complete: hidden || !last,
       });
@@ -264,6 +292,7 @@ export class Decoder {
       textRows: number;
       scoring: boolean;
       record: Recording | undefined;
+      form: CacheForm;
       single: boolean;
       complete: boolean;
     },
@@ -285,17 +314,24 @@ export class Decoder {
       tape.barrier();
     }
     const factor = this.frequencies.attentionFactor;
+    const append = () => {
+      if (batch.textRows) tape.append(batch.form, record, batch.textRows);
+      tape.barrier();
+    };
+    // 8-bit pages take keys as they are before rotation.
+    if (batch.form === "q8") append();
     tape.rotate(record, parts.rotationCell, parts.rowOffsets, this.rotations.half, factor, rows);
     tape.barrier();
-    if (batch.textRows) {
-      tape.append(record, batch.textRows);
-      tape.barrier();
-    }
+    if (batch.form === "f32") append();
     if (batch.single) {
-      tape.attendRow(record, parts.rowParts);
+      tape.attendRow(batch.form, record, parts.rowParts);
       tape.barrier();
       tape.mergeParts(record, parts.rowParts);
     } else {
+      if (batch.form === "q8") {
+        tape.expand(record);
+        tape.barrier();
+      }
       tape.attend(record);
     }
     tape.barrier();

@@ -1,5 +1,6 @@
 /** A loaded model: its configuration, tokenizer, weights and sessions. */
 import { KeyValueCache, type Scheme } from "../cache/cache.ts";
+import { type CacheForm, f32Pages, q8Pages } from "../cache/page-form.ts";
 import { PagePool } from "../cache/pages.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
@@ -43,7 +44,7 @@ export class Model {
   readonly prompt: PromptParts;
   readonly #weightBytes: number;
   readonly #sessions = new Set<Session>();
-  #parts: { core: Core; team: Team; decoder: Decoder; pool: PagePool } | undefined;
+  #parts: { core: Core; team: Team; decoder: Decoder; pools: Map<CacheForm, PagePool> } | undefined;
 
   /** For `loadModel`. */
   constructor(parts: ModelParts) {
@@ -56,7 +57,7 @@ export class Model {
       core: parts.core,
       team: parts.team,
       decoder: parts.decoder,
-      pool: new PagePool(parts.core, parts.config.headSize),
+      pools: new Map(),
     };
   }
 
@@ -87,15 +88,18 @@ export class Model {
 
   /** A session with an empty cache. @throws ArgumentError for a scheme or window that cannot be */
   createSession(options: SessionOptions = {}): Session {
-    const { scheme = "contiguous", window = this.config.maxPositions } = options;
+    const { scheme = "contiguous", cache: form = "f32", window = this.config.maxPositions } = options;
     if (scheme !== "contiguous" && scheme !== "original") {
       throw new ArgumentError(
         `scheme should be "contiguous" or "original" and is ${JSON.stringify(scheme satisfies never as Scheme)}`,
       );
     }
+    if (form !== "f32" && form !== "q8") {
+      throw new ArgumentError(`cache should be "f32" or "q8" and is ${JSON.stringify(form satisfies never as CacheForm)}`);
+    }
     if (!(window >= 1)) throw new ArgumentError(`window cannot be ${window}`);
     const { layers, keyHeads } = this.config;
-    const cache = new KeyValueCache(this.#live().pool, layers, keyHeads, scheme);
+    const cache = new KeyValueCache(this.#pool(form), layers, keyHeads, scheme);
     return this.adopt(new Session(this, cache, window));
   }
 
@@ -116,6 +120,19 @@ export class Model {
   /** Forgets a disposed session; for sessions. */
   forget(session: Session): void {
     this.#sessions.delete(session);
+  }
+
+  /** The pages of all sessions whose caches have this form. */
+  #pool(form: CacheForm): PagePool {
+    const { core, decoder, pools } = this.#live();
+    const { headSize } = this.config;
+    const pages = () =>
+      form === "f32"
+        ? f32Pages(core, headSize)
+        : q8Pages(core, headSize, decoder.rotations, decoder.frequencies.attentionFactor);
+    const pool = pools.get(form) ?? new PagePool(core, headSize, pages());
+    pools.set(form, pool);
+    return pool;
   }
 
   #live() {

@@ -1,5 +1,6 @@
 /** A session: one cache over a model, to prefill, decode, compress, read documents into and ask. */
 import { type Scheme, KeyValueCache } from "../cache/cache.ts";
+import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError, ContextError, DisposedError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
 import type { PassPress, Press, PressSteps, QuestionPress, StepsPress } from "../press/press.ts";
@@ -16,6 +17,8 @@ import { Recorder } from "./recorder.ts";
 export interface SessionOptions {
   /** `contiguous` (default) re-rotates survivors to 0..n-1; `original` leaves them where they stood in the text. */
   readonly scheme?: Scheme | undefined;
+  /** `f32` (default), or `q8`: 8 bits with a scale for each entry and 32 dimensions, at little over a quarter of the memory. */
+  readonly cache?: CacheForm | undefined;
   /** Positions that may be used before the session counts as full; default the model's window. */
   readonly window?: number | undefined;
 }

@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { PagePool } from "../../src/cache/pages.ts";
+import { f32Pages } from "../../src/cache/page-form.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
 import { integers, makeCore, normals } from "../core/support.ts";
 import { Mirror } from "./support.ts";
@@ -19,7 +20,7 @@ for (const scheme of ["contiguous", "original"] as const) {
   test(`a thousand operations, ${scheme}`, () => {
     const core = makeCore();
     const headSize = 16;
-    const pool = new PagePool(core, headSize);
+    const pool = new PagePool(core, headSize, f32Pages(core, headSize));
     const frequencies = rotaryFrequencies({ type: "default", theta: 10_000 }, headSize);
     const rotations = new RotationRows(core, frequencies);
     rotations.fromZero(1024);

@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Scheme } from "../../src/cache/cache.ts";
 import { PagePool } from "../../src/cache/pages.ts";
+import { f32Pages } from "../../src/cache/page-form.ts";
 import { type RotaryConfig, RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
 import { builds, integers, makeCore, normals } from "../core/support.ts";
 import { Mirror } from "./support.ts";
@@ -41,7 +42,7 @@ for (const build of builds) {
     for (const scheme of ["contiguous", "original"] satisfies Scheme[]) {
       test(`${name}, ${scheme}`, () => {
         const core = makeCore(build);
-        const pool = new PagePool(core, 32);
+        const pool = new PagePool(core, 32, f32Pages(core, 32));
         const frequencies = rotaryFrequencies(config, dimensions, factors);
         const rotations = new RotationRows(core, frequencies);
         const draw = normals(14);

@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { KeyValueCache } from "../../src/cache/cache.ts";
 import { PagePool } from "../../src/cache/pages.ts";
+import { f32Pages } from "../../src/cache/page-form.ts";
 import { Core } from "../../src/core/core.ts";
 import { ArgumentError, MemoryError } from "../../src/errors.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
@@ -25,7 +26,7 @@ class ScarceCore extends Core {
 
 const core = new ScarceCore(new WebAssembly.Module(readFileSync("dist/core.wasm")));
 const headSize = 16;
-const pool = new PagePool(core, headSize);
+const pool = new PagePool(core, headSize, f32Pages(core, headSize));
 const frequencies = rotaryFrequencies({ type: "default", theta: 10_000 }, headSize);
 const rotations = new RotationRows(core, frequencies);
 const draw = normals(16);

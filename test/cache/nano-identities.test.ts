@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { KeyValueCache } from "../../src/cache/cache.ts";
 import { PAGE_ENTRIES, PagePool } from "../../src/cache/pages.ts";
+import { f32Pages } from "../../src/cache/page-form.ts";
 import { knorm, loadModel, type Model, type Session } from "../../src/node.ts";
 import { assertNear, assertSame, integers } from "../core/support.ts";
 
@@ -149,7 +150,7 @@ test("two forks fed different text do not see each other: the bits are those of 
 
 test("a question's own run leaves no trace in cache, positions or memory", () => {
   const { core, decoder, config } = model;
-  const pool = new PagePool(core, config.headSize);
+  const pool = new PagePool(core, config.headSize, f32Pages(core, config.headSize));
   const question = tokens.subarray(1000, 1023);
   const cache = new KeyValueCache(pool, layers, keyHeads, "contiguous");
   decoder.forward(cache, { text: tokens.subarray(0, 150), hidden: true });
@@ -182,7 +183,7 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
 
 test("questions behind a text change no bit of what the text leaves, and run as they would alone", () => {
   const { core, decoder, config } = model;
-  const pool = new PagePool(core, config.headSize);
+  const pool = new PagePool(core, config.headSize, f32Pages(core, config.headSize));
   const [text, questions] = [tokens.subarray(0, 130), [tokens.subarray(600, 611), tokens.subarray(700, 740)]];
   const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, keyHeads, "contiguous")) as [
     KeyValueCache,

@@ -90,12 +90,13 @@ export class AttentionCase {
       scores: before.map((_, head) => scoreLists[sharedScores ? 0 : head]!),
     };
     this.record = core.allocate(ATTENTION_LAYER_BYTES);
+    const tablePointer = place(core, Uint32Array.from(table));
     writeAttentionLayer(core, this.record, {
       queries: this.pointers.queries,
       keys: this.pointers.keys,
       values: padded(this.values),
       outputs: this.pointers.outputs,
-      heads: place(core, Uint32Array.from(table)),
+      heads: tablePointer,
       segments: place(core, Uint32Array.from(segments)),
       segmentCount: segments.length / 4,
       keyHeads: before.length,
@@ -106,6 +107,10 @@ export class AttentionCase {
       statistics: scoring === "none" ? 0 : this.pointers.statistics,
       scores: place(core, Uint32Array.from(this.pointers.scores)),
       factors: scoring === "summed" ? place(core, this.factors) : 0,
+      stored: tablePointer,
+      rotations: 0,
+      shortRotations: 0,
+      keyFactor: 1,
     });
     this.#scratch = core.allocate(core.kernels.scratchBytes(headSize));
     this.#state = core.allocate(64);

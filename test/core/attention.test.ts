@@ -33,7 +33,7 @@ for (const build of builds) {
       test(title, () => {
         const layer = new AttentionCase(makeCore(build), draw, shape, "none");
         const { record } = layer;
-        if (shape.textRows) layer.run(1, (tape) => tape.append(record, shape.textRows));
+        if (shape.textRows) layer.run(1, (tape) => tape.append("f32", record, shape.textRows));
         layer.run(1, (tape) => tape.attend(record));
         const outputs = layer.outputs();
         assertNear(outputs, layer.expected().outputs, () => TOLERANCE);
@@ -50,7 +50,7 @@ for (const build of builds) {
         const core = makeCore(build);
         const layer = new AttentionCase(core, draw, { ...size, before, textRows: 1, questions: [] }, "none");
         const { record } = layer;
-        layer.run(1, (tape) => tape.append(record, 1));
+        layer.run(1, (tape) => tape.append("f32", record, 1));
         layer.run(1, (tape) => tape.attend(record));
         const batch = layer.outputs();
         assertNear(batch, layer.expected().outputs, () => TOLERANCE);
@@ -60,7 +60,7 @@ for (const build of builds) {
           core.f32(layer.pointers.outputs, batch.length).fill(Number.NaN);
           layer.run(
             threads,
-            (tape) => tape.attendRow(record, parts),
+            (tape) => tape.attendRow("f32", record, parts),
             (tape) => tape.mergeParts(record, parts),
           );
           single ??= layer.outputs();
@@ -80,7 +80,7 @@ for (const build of builds) {
           const shape = { ...size, before, textRows: 20, questions: [3, 11, 1] };
           const layer = new AttentionCase(makeCore(build), draw, shape, pooling, shared);
           const { record } = layer;
-          layer.run(1, (tape) => tape.append(record, 20));
+          layer.run(1, (tape) => tape.append("f32", record, 20));
           layer.run(1, (tape) => tape.attend(record));
           // Threads share the pages.
           layer.run(3, (tape) => tape.scoreEntries(record));

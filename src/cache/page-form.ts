@@ -1,0 +1,102 @@
+/** How a page of the cache holds its entries: as f32, or in 8 bits at a quarter of the memory. */
+import type { Core } from "../core/core.ts";
+import { ArgumentError } from "../errors.ts";
+import type { RotationRows } from "../model/rotary.ts";
+import { PAGE_ENTRIES, PAGE_SHIFT } from "./pages.ts";
+
+/** `f32`: keys as they are rotated; `q8`: 8 bits with a scale for each entry and 32 dimensions, keys turned when they are read. */
+export type CacheForm = "f32" | "q8";
+
+/** Keys or values of an entry. */
+export type EntryPart = "keys" | "values";
+
+/** How the kept entries' keys are turned: rotation rows of the distances 0, 1, 2, ... (0: not at all) and their pairs. */
+export interface Turning {
+  readonly rotations: number;
+  readonly half: number;
+}
+
+/** What differs between the forms. Pages and lists are addresses in the core's memory. */
+export interface PageForm {
+  readonly form: CacheForm;
+  readonly pageBytes: number;
+  /** Moves the `count` entries of `list`, ascending, to the places 0, 1, 2, ... and turns their keys there. */
+  gather(sourcePages: number, targetPages: number, list: number, count: number, turning: Turning): void;
+  /** Keys as they are rotated now, or values, of a page's first entries: [rows, headSize] to `target`. */
+  read(page: number, rows: number, part: EntryPart, target: Float32Array): void;
+  /** Writes the key as it is rotated now, or the value, of one entry: [headSize]. */
+  write(page: number, slot: number, part: EntryPart, row: Float32Array): void;
+}
+
+/** Pages of f32: the keys of all entries, then the values. */
+export function f32Pages(core: Core, headSize: number): PageForm {
+  const offsets = { keys: 0, values: PAGE_ENTRIES * headSize * 4 };
+  return {
+    form: "f32",
+    pageBytes: PAGE_ENTRIES * headSize * 8,
+    gather(sourcePages, targetPages, list, count, { rotations, half }) {
+      core.kernels.gatherTurn(sourcePages, targetPages, list, count, headSize, half, rotations, PAGE_SHIFT);
+    },
+    read(page, rows, part, target) {
+      target.set(core.f32(page + offsets[part], rows * headSize));
+    },
+    write(page, slot, part, row) {
+      core.f32(page + offsets[part] + slot * headSize * 4, headSize).set(row);
+    },
+  };
+}
+
+/**
+ * Pages of 8 bits; assembly/page-q8.ts has their layout.
+ * @param attentionFactor by which keys are scaled when they are turned
+ * @throws ArgumentError for heads that are not whole blocks of 32 dimensions which all turn
+ */
+export function q8Pages(core: Core, headSize: number, rotations: RotationRows, attentionFactor: number): PageForm {
+  if (headSize % 32 !== 0 || rotations.half * 2 !== headSize) {
+    throw new ArgumentError(
+      `An 8-bit cache needs heads of a multiple of 32 dimensions which all turn; these have ${headSize}, of which ${rotations.half * 2} turn`,
+    );
+  }
+  const pageBytes = core.kernels.pageBytesQ8(headSize, PAGE_SHIFT);
+  const rowBytes = headSize * 4;
+  const positions = (page: number) => core.i32(page + pageBytes - PAGE_ENTRIES * 4, PAGE_ENTRIES);
+  const expanded = <T>(page: number, rows: number, use: (keys: number, values: number) => T): T => {
+    const last = positions(page).subarray(0, rows).reduce((most, position) => Math.max(most, position), 0);
+    const turns = rotations.fromZero(last + 1);
+    return core.borrow(PAGE_ENTRIES * rowBytes * 2, (target) => {
+      core.kernels.expandQ8(page, target, rows, headSize, PAGE_SHIFT, turns, attentionFactor);
+      return use(target, target + PAGE_ENTRIES * rowBytes);
+    });
+  };
+  return {
+    form: "q8",
+    pageBytes,
+    gather(sourcePages, targetPages, list, count, turning) {
+      core.kernels.gatherQ8(sourcePages, targetPages, list, count, headSize, PAGE_SHIFT, Number(turning.rotations !== 0));
+    },
+    read(page, rows, part, target) {
+      expanded(page, rows, (keys, values) => target.set(core.f32(part === "keys" ? keys : values, rows * headSize)));
+    },
+    write(page, slot, part, row) {
+      const position = positions(page)[slot]!;
+      expanded(page, slot + 1, (keys, values) => {
+        const key = core.f32(keys + slot * rowBytes, headSize);
+        const value = core.f32(values + slot * rowBytes, headSize);
+        (part === "keys" ? key : value).set(row);
+        const turn = core.f32(rotations.fromZero(position + 1) + position * rowBytes, headSize);
+        turnBack(key, turn, attentionFactor);
+        core.kernels.writeEntryQ8(page, slot, key.byteOffset, value.byteOffset, position, headSize, PAGE_SHIFT);
+      });
+    },
+  };
+}
+
+/** Undoes a rotation. @param turn cosines, then sines */
+function turnBack(key: Float32Array, turn: Float32Array, factor: number): void {
+  const half = key.length / 2;
+  for (let i = 0; i < half; i++) {
+    const [low, high] = [key[i]! / factor, key[i + half]! / factor];
+    key[i] = low * turn[i]! + high * turn[i + half]!;
+    key[i + half] = high * turn[i]! - low * turn[i + half]!;
+  }
+}
