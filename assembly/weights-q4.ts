@@ -191,12 +191,11 @@ function widenHalf(pairs: usize, quants: usize, blocks: i32, wide: bool, target:
   v128.store(columnScales, f32x4.div(largest, f32x4.splat(WIDENED)));
   const inverse = v128.and(f32x4.div(f32x4.splat(WIDENED), largest), f32x4.gt(largest, f32x4.splat(0)));
   // A quant times 2^11, times its step in 16ths of a widened unit, over 2^15.
-  const steps = f32x4.mul(f32x4.mul(inverse, unit), f32x4.splat(16));
-  const offsets = f32x4.mul(inverse, unit);
+  const steps = f32x4.mul(inverse, f32x4.splat(16));
   const high = i16x8.splat(0x7800);
   for (let block = 0; block < blocks; block++) {
-    const step = twice(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(scalesOf(pairs, wide), steps))));
-    const offset = twice(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(minimaOf(pairs, wide), offsets))));
+    const step = twice(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(f32x4.mul(scalesOf(pairs, wide), unit), steps))));
+    const offset = twice(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(f32x4.mul(minimaOf(pairs, wide), unit), inverse))));
     let from = quants;
     for (let group = 0; group < 4; group++) {
       const v = v128.load(from);

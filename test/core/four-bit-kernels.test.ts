@@ -1,0 +1,291 @@
+/** 4-bit weights in both builds: packing from ggml's blocks and from f32, rows read back, and the products with them. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Core } from "../../src/core/core.ts";
+import { seededRandom } from "../formats/files.ts";
+import { assertNear, builds, guarded, largestMagnitude, makeCore, normals, place, ROUNDING } from "./support.ts";
+
+/** Scratch of the widened panel, in bytes. */
+const PANEL_SCRATCH = 4128;
+/** The largest widened weight. */
+const WIDENED = 4095;
+
+/** A form of 4-bit weights: where they come from, and whether their scales are f32. */
+interface Source {
+  readonly name: string;
+  readonly wide: boolean;
+  /** Depths are multiples of this. */
+  readonly blockLength: number;
+  /** ggml's number and the bytes of a block; without it the source is f32. */
+  readonly blocks?: { readonly type: number; readonly bytes: number; readonly halves: readonly number[] };
+}
+
+const sources: readonly Source[] = [
+  { name: "Q4_0", wide: false, blockLength: 32, blocks: { type: 2, bytes: 18, halves: [0] } },
+  { name: "Q4_1", wide: false, blockLength: 32, blocks: { type: 3, bytes: 20, halves: [0, 2] } },
+  { name: "Q4_K", wide: true, blockLength: 256, blocks: { type: 12, bytes: 144, halves: [0, 2] } },
+  { name: "f32", wide: true, blockLength: 32 },
+];
+
+for (const build of builds) {
+  const test = suite(`4-bit kernels, ${build}`);
+  const core = makeCore(build);
+  const { kernels } = core;
+  const draw = normals(11);
+  const random = seededRandom(12);
+
+  /** A packed matrix of `columns` rows and its weights as f64 know them. */
+  function matrix(source: Source, columns: number, depth: number) {
+    const panels = Math.ceil(columns / 8);
+    const target = guarded(core, (panels * (depth / 32) * (source.wide ? 192 : 160)) / 4);
+    const weights = source.blocks
+      ? fromBlocks(core, source.blocks, columns, depth, target.pointer, random)
+      : fromValues(core, draw(columns * depth, 0.05), depth, target.pointer);
+    assert.ok(target.intact(), "packing stays in its place");
+    return { pointer: target.pointer, weights, panels };
+  }
+
+  for (const source of sources) {
+    const wide = Number(source.wide);
+
+    test(`${source.name}: a row read back is the row packed`, () => {
+      for (const columns of [1, 8, 19]) {
+        const depth = source.blockLength * 3;
+        const { pointer, weights } = matrix(source, columns, depth);
+        const target = guarded(core, depth);
+        for (let row = 0; row < columns; row++) {
+          kernels.embedQ4(pointer, row, depth, target.pointer, wide);
+          const own = weights.subarray(row * depth, (row + 1) * depth);
+          for (let start = 0; start < depth; start += 32) {
+            const block = own.subarray(start, start + 32);
+            const range = Math.max(...block) - Math.min(...block);
+            // From blocks exact but for the rounding of scale · quant + minimum; from f32 half a step of fifteen.
+            const allowed = source.blocks ? 3 * largestMagnitude(block) * 2 * ROUNDING * 16 : (range / 30) * (1 + 1e-5);
+            assertNear(core.f32(target.pointer + start * 4, 32), block, () => allowed, `row ${row}, depth ${start}`);
+          }
+        }
+        assert.ok(target.intact());
+        core.free(target.pointer);
+        core.free(pointer);
+      }
+    });
+
+    test(`${source.name}: interleaved rows are put in order`, () => {
+      const [columns, headSize, depth] = [12, 6, source.blockLength];
+      const pointer = core.allocate(2 * (depth / 32) * 192);
+      const plain = core.allocate(2 * (depth / 32) * 192);
+      const raw = source.blocks ? randomBlocks(source.blocks, columns * (depth / source.blockLength), random) : null;
+      const address = raw ? placeBytes(core, raw) : place(core, draw(columns * depth));
+      for (const [target, size] of [
+        [pointer, headSize],
+        [plain, 0],
+      ] as const) {
+        if (source.blocks) kernels.packQ4Blocks(source.blocks.type, address, columns, depth, target, size);
+        else kernels.packQ4(address, columns, depth, target, size);
+      }
+      const read = (from: number, row: number) => {
+        const target = core.allocate(depth * 4);
+        kernels.embedQ4(from, row, depth, target, wide);
+        const values = core.f32(target, depth).slice();
+        core.free(target);
+        return values;
+      };
+      // A head's rows stand in pairs (0, 3), (1, 4), (2, 5).
+      const order = [0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11];
+      order.forEach((from, row) => assert.equal(read(pointer, row), read(plain, from)));
+      for (const each of [address, pointer, plain]) core.free(each);
+    });
+
+    test(`${source.name}: products within what their integers leave out`, () => {
+      for (const depth of source.blockLength === 256 ? [256, 768] : [32, 288, 544]) {
+        for (const columns of [1, 8, 20, 33]) {
+          const { pointer, panels } = matrix(source, columns, depth);
+          const meant = new Float32Array(columns * depth);
+          const embedded = core.allocate(depth * 4);
+          for (let column = 0; column < columns; column++) {
+            kernels.embedQ4(pointer, column, depth, embedded, wide);
+            meant.set(core.f32(embedded, depth), column * depth);
+          }
+          core.free(embedded);
+          for (const rows of [1, 4, 7]) {
+            products(core, wide, pointer, meant, panels, draw(rows * depth), rows, depth, columns);
+          }
+          core.free(pointer);
+        }
+      }
+    });
+  }
+
+  test("tiny weights, and columns of zeros, are widened like others", () => {
+    for (const scale of [1e-6, 1e-30, 0]) {
+      const [depth, columns] = [64, 8];
+      const weights = draw(depth * columns, scale);
+      const pointer = core.allocate(2 * 192);
+      fromValues(core, weights, depth, pointer);
+      const meant = new Float32Array(columns * depth);
+      const embedded = core.allocate(depth * 4);
+      for (let column = 0; column < columns; column++) {
+        kernels.embedQ4(pointer, column, depth, embedded, 1);
+        meant.set(core.f32(embedded, depth), column * depth);
+      }
+      products(core, 1, pointer, meant, 1, draw(depth), 1, depth, columns);
+      core.free(embedded);
+      core.free(pointer);
+    }
+  });
+
+  test.run();
+}
+
+/** Both products against sums in f64, and what they add to. */
+function products(
+  core: Core,
+  wide: number,
+  weights: number,
+  meant: Float32Array,
+  panels: number,
+  activations: Float32Array,
+  rows: number,
+  depth: number,
+  columns: number,
+): void {
+  const { kernels } = core;
+  const blocks = Math.ceil(depth / kernels.integerBlock(depth));
+  const stride = panels * 8;
+  const expected = new Float64Array(rows * columns);
+  const allowed = new Float64Array(rows * columns);
+  const allowedVector = new Float64Array(rows * columns);
+  for (let at = 0; at < expected.length; at++) {
+    const x = activations.subarray(Math.floor(at / columns) * depth).subarray(0, depth);
+    const w = meant.subarray((at % columns) * depth).subarray(0, depth);
+    let [sum, xs, ws] = [0, 0, 0];
+    for (let k = 0; k < depth; k++) {
+      sum += x[k]! * w[k]!;
+      xs += Math.abs(x[k]!);
+      ws += Math.abs(w[k]!);
+    }
+    const [largestX, largestW] = [largestMagnitude(x), largestMagnitude(w)];
+    expected[at] = sum;
+    // A block's weights reach from its minimum over 15 steps: scale · quant is at most twice the largest of the column.
+    const rounding = (depth / 32 + 16) * ROUNDING * 3 * largestW * xs;
+    // Half a step of each activation; of each weight half a unit each of step, product and offset, on the column's largest
+    // value possible at quants 0 and 15, which the drawn ones may not reach.
+    allowed[at] = (ws * largestX * 0.5) / 2047 + (xs * reach(w) * 1.6) / WIDENED + rounding;
+    allowedVector[at] = (ws * largestX * 0.5) / 32_767 + rounding;
+  }
+  const tiles = Math.ceil(rows / 4);
+  const source = place(core, activations);
+  const quantised = core.allocate(tiles * 4 * depth * 2);
+  const scales = core.allocate(tiles * 4 * blocks * 4);
+  const results = guarded(core, tiles * 4 * stride);
+  const scratch = guarded(core, PANEL_SCRATCH / 4);
+  kernels.quantiseRows(source, quantised, scales, rows, depth, 0, tiles);
+  const multiply = (first: number, end: number, accumulate: number) =>
+    kernels.matmulQ4(
+      quantised,
+      scales,
+      weights,
+      results.pointer,
+      stride * 4,
+      rows,
+      depth,
+      first,
+      end,
+      accumulate,
+      wide,
+      scratch.pointer,
+    );
+  const read = () =>
+    Float32Array.from(
+      expected,
+      (_, at) => core.f32(results.pointer, rows * stride)[Math.floor(at / columns) * stride + (at % columns)]!,
+    );
+  const name = `${rows} x ${depth} x ${columns}`;
+  const middle = panels >> 1;
+  multiply(middle, panels, 0);
+  multiply(0, middle, 0);
+  const once = read();
+  assertNear(once, expected, (at) => allowed[at]!, name);
+  multiply(0, panels, 1);
+  assertNear(
+    read(),
+    once.map((value) => 2 * value),
+    (at) => allowed[at]! * 0.01,
+    `${name}, added to`,
+  );
+  assert.ok(results.intact() && scratch.intact(), name);
+
+  if (rows === 1) {
+    const vector = guarded(core, stride);
+    const sums = core.allocate((depth / 32) * 4);
+    kernels.quantiseRow(source, quantised, scales, sums, depth);
+    const scale = core.f32(scales, 1)[0]!;
+    const multiplyRow = (first: number, end: number, accumulate: number) =>
+      kernels.matvecQ4(quantised, scale, sums, weights, vector.pointer, depth, first, end, accumulate, wide);
+    multiplyRow(middle, panels, 0);
+    multiplyRow(0, middle, 0);
+    const single = core.f32(vector.pointer, columns).slice();
+    assertNear(single, expected, (at) => allowedVector[at]!, `${name}, one row`);
+    multiplyRow(0, panels, 1);
+    assert.equal(
+      core.f32(vector.pointer, columns),
+      single.map((value) => 2 * value),
+    );
+    assert.ok(vector.intact());
+    core.free(vector.pointer);
+    core.free(sums);
+  }
+  for (const address of [source, quantised, scales, results.pointer, scratch.pointer]) core.free(address);
+}
+
+/** The largest magnitude that a block's line may reach: quants 0 and 15 of the narrowest line through its values. */
+function reach(weights: Float32Array): number {
+  return 3 * largestMagnitude(weights);
+}
+
+/** Packs f32; @returns them */
+function fromValues(core: Core, values: Float32Array, depth: number, target: number): Float32Array {
+  const address = place(core, values);
+  core.kernels.packQ4(address, values.length / depth, depth, target, 0);
+  core.free(address);
+  return values;
+}
+
+/** Packs random blocks; @returns their weights by ggml's definition, which the tests of the dequantisation check against recorded values */
+function fromBlocks(
+  core: Core,
+  blocks: NonNullable<Source["blocks"]>,
+  columns: number,
+  depth: number,
+  target: number,
+  random: () => number,
+): Float32Array {
+  const length = blocks.type === 12 ? 256 : 32;
+  const address = placeBytes(core, randomBlocks(blocks, (columns * depth) / length, random));
+  core.kernels.packQ4Blocks(blocks.type, address, columns, depth, target, 0);
+  const values = core.allocate(columns * depth * 4);
+  core.kernels.dequantise(blocks.type, address, values, columns * depth);
+  const weights = core.f32(values, columns * depth).slice();
+  core.free(address);
+  core.free(values);
+  return weights;
+}
+
+/** Blocks of random bytes whose halves are between 2^-9 and 2^-5, of either sign. */
+function randomBlocks(blocks: NonNullable<Source["blocks"]>, count: number, random: () => number): Uint8Array {
+  const bytes = Uint8Array.from({ length: count * blocks.bytes }, () => Math.floor(random() * 256));
+  for (let block = 0; block < count; block++) {
+    for (const at of blocks.halves) {
+      const high = block * blocks.bytes + at + 1;
+      bytes[high] = (bytes[high]! & 0x83) | ((6 + Math.floor(random() * 4)) << 2);
+    }
+  }
+  return bytes;
+}
+
+/** Copies bytes into the core's memory. @returns their address */
+function placeBytes(core: Core, bytes: Uint8Array): number {
+  const pointer = core.allocate(bytes.length);
+  core.bytes(pointer, bytes.length).set(bytes);
+  return pointer;
+}
