@@ -4,6 +4,7 @@ export * from "./errors.ts";
 export type { ModelConfig } from "./model/config.ts";
 export type { LoadOptions, LoadProgress, ModelSource } from "./model/load.ts";
 export type { Model, ModelMemory } from "./model/model.ts";
+export type { TensorSummary } from "./model/tensor-summary.ts";
 export type { Budget } from "./press/budget.ts";
 export { type FinchOptions, finch } from "./press/finch.ts";
 export { knorm } from "./press/knorm.ts";

@@ -16,6 +16,7 @@ import { Model } from "./model.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
 import { rotaryFrequencies } from "./rotary.ts";
 import { canonicalName, hasInterleavedRows } from "./tensor-names.ts";
+import { summariseTensors } from "./tensor-summary.ts";
 import { arrangeWeights, expectedTensors, freeTensors, type WeightForm } from "./weights.ts";
 
 /** Where a model lies. A string or URL that ends in .gguf is that file, any other a folder; bare data is a GGUF file. */
@@ -141,6 +142,7 @@ async function build(opened: OpenModel, core: Core, team: Team, options: LoadOpt
       core,
       team,
       config,
+      tensors: summariseTensors(jobs, packed),
       tokenizer,
       prompt: promptParts(tokenizer.chatTemplate, tokenizer),
       decoder: new Decoder(core, team, config, arrangeWeights(config, packed), frequencies),

@@ -10,6 +10,7 @@ import type { PromptParts } from "../tokenizer/prompt-parts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
+import type { TensorSummary } from "./tensor-summary.ts";
 
 /** What a model is made of. */
 export interface ModelParts {
@@ -17,6 +18,7 @@ export interface ModelParts {
   readonly core: Core;
   readonly team: Team;
   readonly config: ModelConfig;
+  readonly tensors: readonly TensorSummary[];
   readonly tokenizer: Tokenizer;
   readonly prompt: PromptParts;
   readonly decoder: Decoder;
@@ -39,6 +41,8 @@ export interface ModelMemory {
 export class Model {
   readonly name: string;
   readonly config: ModelConfig;
+  /** What kinds of tensors the model came with and how they are held. */
+  readonly tensors: readonly TensorSummary[];
   readonly tokenizer: Tokenizer;
   /** What stands before a document and after a question. */
   readonly prompt: PromptParts;
@@ -50,6 +54,7 @@ export class Model {
   constructor(parts: ModelParts) {
     this.name = parts.name;
     this.config = parts.config;
+    this.tensors = parts.tensors;
     this.tokenizer = parts.tokenizer;
     this.prompt = parts.prompt;
     this.#weightBytes = parts.weightBytes;
@@ -95,7 +100,9 @@ export class Model {
       );
     }
     if (form !== "f32" && form !== "q8") {
-      throw new ArgumentError(`cache should be "f32" or "q8" and is ${JSON.stringify(form satisfies never as CacheForm)}`);
+      throw new ArgumentError(
+        `cache should be "f32" or "q8" and is ${JSON.stringify(form satisfies never as CacheForm)}`,
+      );
     }
     if (!(window >= 1)) throw new ArgumentError(`window cannot be ${window}`);
     const { layers, keyHeads } = this.config;

@@ -1,0 +1,49 @@
+/** `siskin generate`: goes on with a text. */
+import process from "node:process";
+import type { Command } from "commander";
+import { loadModel } from "../node.ts";
+import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface GenerateArguments extends ModelArguments {
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP: number;
+  readonly seed: number;
+}
+
+/** Adds the command. @param signal stops it */
+export function addGenerate(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("generate")
+    .description("go on with a text")
+    .argument("<prompt>", "the text's beginning, read as it is");
+  withThreads(withModel(command))
+    .option("--max-tokens <number>", "tokens at most", positiveInteger, 256)
+    .option("--temperature <number>", "0 takes the likeliest token", numberBetween(0, Number.MAX_VALUE), 0)
+    .option("--top-k <number>", "draw among so many of the likeliest tokens", positiveInteger)
+    .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1), 1)
+    .option("--seed <number>", "the same seed draws the same text", seed, 0)
+    .action((prompt: string, options: GenerateArguments) => generate(prompt, options, signal));
+}
+
+async function generate(prompt: string, options: GenerateArguments, signal: AbortSignal): Promise<void> {
+  const progress = new Progress(false);
+  try {
+    const { threads } = options;
+    const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
+    progress.end();
+    try {
+      const { maxTokens, temperature, topK, topP, seed } = options;
+      const session = model.createSession();
+      const pieces = session.generate(prompt, { maxTokens, temperature, topK, topP, seed, signal });
+      for await (const piece of pieces) process.stdout.write(piece);
+      process.stdout.write("\n");
+    } finally {
+      model.dispose();
+    }
+  } finally {
+    progress.end();
+  }
+}

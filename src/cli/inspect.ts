@@ -1,0 +1,79 @@
+/** `siskin inspect`: says what a model is and what it takes. */
+import process from "node:process";
+import type { Command } from "commander";
+import type { Model } from "../model/model.ts";
+import { loadModel } from "../node.ts";
+import { bytes, count } from "./figures.ts";
+import { type ModelArguments, withModel } from "./options.ts";
+
+interface InspectArguments extends Pick<ModelArguments, "model"> {
+  readonly json?: true;
+}
+
+/** Adds the command. @param signal stops it */
+export function addInspect(program: Command, signal: AbortSignal): void {
+  withModel(program.command("inspect").description("say what a model is and what it takes"))
+    .option("--json", "print one JSON object")
+    .action((options: InspectArguments) => inspect(options, signal));
+}
+
+async function inspect(options: InspectArguments, signal: AbortSignal): Promise<void> {
+  const model = await loadModel(options.model, { signal });
+  try {
+    const description = describe(model);
+    process.stdout.write(options.json ? `${JSON.stringify(description)}\n` : text(description));
+  } finally {
+    model.dispose();
+  }
+}
+
+/** What --json prints. */
+function describe({ name, config, tensors, tokenizer, memory }: Model) {
+  return {
+    name,
+    parameters: tensors.reduce((sum, { parameters }) => sum + parameters, 0),
+    config,
+    tensors,
+    tokenizer: {
+      vocabularySize: tokenizer.vocabularySize,
+      bosToken: tokenizer.bosToken,
+      eosTokens: tokenizer.eosTokens,
+      chatTemplate: tokenizer.chatTemplate !== undefined,
+    },
+    memory,
+    /** Of one token in the cache, over all layers and heads, in f32. */
+    cacheBytesPerToken: 2 * config.layers * config.keyHeads * config.headSize * 4,
+  };
+}
+
+function text({
+  name,
+  parameters,
+  config,
+  tensors,
+  tokenizer,
+  memory,
+  cacheBytesPerToken,
+}: ReturnType<typeof describe>) {
+  const { type: rotary, theta, ...scaling } = config.rotary;
+  const settings = Object.entries(scaling).map(([key, value]) => `, ${key} ${value}`);
+  const ends = tokenizer.eosTokens.length ? tokenizer.eosTokens.join(", ") : "none";
+  const lines = {
+    model: name,
+    parameters: count(parameters),
+    architecture: `${config.architecture}, ${config.layers} layers, width ${config.hiddenSize}, feed-forward ${config.intermediateSize}`,
+    attention: `${config.queryHeads} query heads, ${config.keyHeads} KV heads of ${config.headSize}`,
+    window: `${count(config.maxPositions)} tokens`,
+    rotary: `${rotary}, theta ${theta}${settings.join("")}`,
+    output: config.tiedEmbeddings ? "the embedding" : "its own matrix",
+    tokenizer: `${count(tokenizer.vocabularySize)} tokens, begin ${tokenizer.bosToken ?? "none"}, end ${ends}, ${tokenizer.chatTemplate ? "with" : "without"} chat template`,
+    tensors: tensors
+      .map(({ type, form, tensors: number, byteLength }) => `${number} ${type} (${bytes(byteLength)}) held as ${form}`)
+      .join("; "),
+    memory: `${bytes(memory.bytesInUse)} in use after loading, at most ${bytes(memory.peakBytes)} while loading`,
+    cache: `${bytes(cacheBytesPerToken)} a token`,
+  };
+  return Object.entries(lines)
+    .map(([title, line]) => `${title.padEnd(14)}${line}\n`)
+    .join("");
+}

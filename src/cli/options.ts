@@ -1,0 +1,60 @@
+/** Options that commands share, and the checks of what is given for them. */
+import { fileURLToPath } from "node:url";
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** How a model is loaded, as the command line says it. */
+export interface ModelArguments {
+  /** A folder, a .gguf file or a URL. */
+  readonly model: string;
+  readonly threads: number | "auto";
+}
+
+/** The model that comes with the package: beside the folder of this bundle. */
+const embeddedModel = fileURLToPath(new URL("../models/nano", import.meta.url));
+
+/** Adds --model. */
+export function withModel(command: Command): Command {
+  return command.addOption(
+    new Option("--model <path>", "a folder, a .gguf file or a URL").default(embeddedModel, "the embedded nano"),
+  );
+}
+
+/** Adds --threads. */
+export function withThreads(command: Command): Command {
+  const parse = (text: string) => (text === "auto" ? text : positiveInteger(text));
+  return command.addOption(
+    new Option("--threads <number>", "threads that compute, or auto").argParser(parse).default(1),
+  );
+}
+
+/** @throws InvalidArgumentError for anything but 1, 2, 3, ... */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError("It should be a positive whole number.");
+  }
+  return value;
+}
+
+/** @throws InvalidArgumentError for anything but a number within the bounds, both included */
+export function numberBetween(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isFinite(value) || value < least || value > most) {
+      throw new InvalidArgumentError(
+        most === Number.MAX_VALUE
+          ? `It should be a number of at least ${least}.`
+          : `It should be a number from ${least} to ${most}.`,
+      );
+    }
+    return value;
+  };
+}
+
+/** @throws InvalidArgumentError for anything but 0, 1, 2, ... up to 2^32 - 1 */
+export function seed(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) >= 2 ** 32) {
+    throw new InvalidArgumentError("It should be a whole number from 0 to 4294967295.");
+  }
+  return Number(text);
+}

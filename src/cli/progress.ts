@@ -1,0 +1,73 @@
+/** Shows on standard error how far loading and reading have come. */
+import process from "node:process";
+import type { LoadProgress } from "../model/load.ts";
+import type { ReadProgress } from "../session/read.ts";
+import { bytes, count } from "./figures.ts";
+
+/** Milliseconds between two lines where one cannot be written over the other. */
+const LINE_INTERVAL = 2000;
+
+/** One line that is written over again on a terminal, and a line now and then elsewhere. */
+export class Progress {
+  readonly #terminal = process.stderr.isTTY === true;
+  readonly #shown: boolean;
+  #lineShown = false;
+  #lastLine = performance.now();
+
+  /** @param always whether to show progress where standard error is no terminal too */
+  constructor(always: boolean) {
+    this.#shown = this.#terminal || always;
+  }
+
+  loading({ bytesRead, bytesTotal }: LoadProgress): void {
+    this.#line(`loading ${bytes(bytesRead)} of ${bytes(bytesTotal)}`);
+  }
+
+  /** @param seconds since reading began */
+  reading({ tokensRead, tokensTotal, entries, cacheBytes }: ReadProgress, seconds: number): void {
+    const total = tokensTotal === undefined ? "" : ` of ${count(tokensTotal)}`;
+    this.#line(
+      `read ${count(tokensRead)}${total} tokens, ${speed(tokensRead, seconds)}, ${cache(entries, cacheBytes)}`,
+    );
+  }
+
+  /** The last word on a reading, in place of the line. @param peakBytes the most memory that was in use at once */
+  read({ tokensRead, entries, cacheBytes }: ReadProgress, seconds: number, peakBytes: number): void {
+    this.#clear();
+    if (!this.#shown) return;
+    const time = `${seconds.toFixed(1)} s, ${speed(tokensRead, seconds)}`;
+    process.stderr.write(
+      `read ${count(tokensRead)} tokens in ${time}; ${cache(entries, cacheBytes)}; memory at most ${bytes(peakBytes)}\n`,
+    );
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    this.#clear();
+  }
+
+  #line(text: string): void {
+    if (!this.#shown) return;
+    if (this.#terminal) {
+      // A line that wraps could not be written over.
+      process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`);
+      this.#lineShown = true;
+    } else if (performance.now() - this.#lastLine >= LINE_INTERVAL) {
+      process.stderr.write(`${text}\n`);
+      this.#lastLine = performance.now();
+    }
+  }
+
+  #clear(): void {
+    if (this.#lineShown) process.stderr.write("\r\x1b[K");
+    this.#lineShown = false;
+  }
+}
+
+function speed(tokens: number, seconds: number): string {
+  return `${count(tokens / seconds)} tokens/s`;
+}
+
+function cache(entries: number, cacheBytes: number): string {
+  return `${count(entries)} cache entries in ${bytes(cacheBytes)}`;
+}
