@@ -1,4 +1,5 @@
 /** Options that commands share, and the checks of what is given for them. */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
@@ -10,7 +11,7 @@ export interface ModelArguments {
 }
 
 /** The model that comes with the package: beside the folder of this bundle. */
-const embeddedModel = fileURLToPath(new URL("../models/nano", import.meta.url));
+const embeddedModel = dirname(fileURLToPath(new URL("../models/nano/config.json", import.meta.url)));
 
 /** Adds --model. */
 export function withModel(command: Command): Command {
