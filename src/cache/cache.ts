@@ -5,7 +5,7 @@ import type { RotationRows } from "../model/rotary.ts";
 import { CachedHead } from "./head.ts";
 import type { CacheForm } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
-import type { Positions } from "./positions.ts";
+import { Positions } from "./positions.ts";
 
 /** Which rotation cached keys carry: `contiguous` turns survivors to 0..n-1; `original` leaves them where they stood. */
 export type Scheme = "contiguous" | "original";
@@ -204,6 +204,30 @@ export class KeyValueCache {
     checkIndices(list, state.length, layer, head);
     state.own(list);
     for (const part of ["keys", "values"] as const) if (content[part]) state.rewrite(list, part, content[part]);
+  }
+
+  /**
+   * Fills a cache that holds nothing yet with entries saved from another.
+   * @param heads for layer l and head h at l · keyHeads + h: positions [entries], keys as rotated when saved and values,
+   * [entries, headSize]
+   * @throws MemoryError; the cache should then be disposed
+   */
+  restore(
+    heads: readonly { readonly positions: Int32Array; readonly keys: Float32Array; readonly values: Float32Array }[],
+    absolutePosition: number,
+  ): void {
+    const shared = new Map<Int32Array, Positions>();
+    for (const [index, { positions, keys, values }] of heads.entries()) {
+      const head = this.#heads[index]!;
+      const all = positions.map((_, entry) => entry);
+      head.reserve(all.length);
+      head.length = all.length;
+      head.rewrite(all, "keys", keys);
+      head.rewrite(all, "values", values);
+      head.positions = shared.get(positions) ?? new Positions(positions, absolutePosition);
+      shared.set(positions, head.positions);
+    }
+    this.#absolutePosition = absolutePosition;
   }
 
   /** A cache of the same content that shares all pages until either side writes. */

@@ -137,6 +137,7 @@ async function build(opened: OpenModel, core: Core, team: Team, options: LoadOpt
       config.headSize,
       factors === undefined ? undefined : core.f32(factors, config.headSize / 2),
     );
+    const weights = arrangeWeights(config, packed);
     return new Model({
       name,
       core,
@@ -145,7 +146,8 @@ async function build(opened: OpenModel, core: Core, team: Team, options: LoadOpt
       tensors: summariseTensors(jobs, packed),
       tokenizer,
       prompt: promptParts(tokenizer.chatTemplate, tokenizer),
-      decoder: new Decoder(core, team, config, arrangeWeights(config, packed), frequencies),
+      decoder: new Decoder(core, team, config, weights, frequencies),
+      weights,
       weightBytes: core.bytesInUse - before,
     });
   } catch (error) {

@@ -5,12 +5,15 @@ import { PagePool } from "../cache/pages.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { ArgumentError, DisposedError } from "../errors.ts";
+import { readCapsule } from "../session/capsule.ts";
 import { Session, type SessionOptions } from "../session/session.ts";
 import type { PromptParts } from "../tokenizer/prompt-parts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
+import { modelFingerprint } from "./fingerprint.ts";
 import type { TensorSummary } from "./tensor-summary.ts";
+import type { ModelWeights } from "./weights.ts";
 
 /** What a model is made of. */
 export interface ModelParts {
@@ -22,6 +25,7 @@ export interface ModelParts {
   readonly tokenizer: Tokenizer;
   readonly prompt: PromptParts;
   readonly decoder: Decoder;
+  readonly weights: ModelWeights;
   /** Bytes of the packed weights. */
   readonly weightBytes: number;
 }
@@ -47,6 +51,8 @@ export class Model {
   /** What stands before a document and after a question. */
   readonly prompt: PromptParts;
   readonly #weightBytes: number;
+  readonly #weights: ModelWeights;
+  #fingerprint: string | undefined;
   readonly #sessions = new Set<Session>();
   #parts: { core: Core; team: Team; decoder: Decoder; pools: Map<CacheForm, PagePool> } | undefined;
 
@@ -58,6 +64,7 @@ export class Model {
     this.tokenizer = parts.tokenizer;
     this.prompt = parts.prompt;
     this.#weightBytes = parts.weightBytes;
+    this.#weights = parts.weights;
     this.#parts = {
       core: parts.core,
       team: parts.team,
@@ -108,6 +115,34 @@ export class Model {
     const { layers, keyHeads } = this.config;
     const cache = new KeyValueCache(this.#pool(form), layers, keyHeads, scheme);
     return this.adopt(new Session(this, cache, window));
+  }
+
+  /**
+   * What identifies the model in capsules: a hash of its configuration and a sample of every weight tensor in the form
+   * it is held in, 16 hexadecimal digits. An integrity check, not a cryptographic one.
+   * @throws DisposedError
+   */
+  get fingerprint(): string {
+    const { core } = this.#live();
+    this.#fingerprint ??= modelFingerprint(core, this.config, this.prompt, this.#weights);
+    return this.#fingerprint;
+  }
+
+  /**
+   * Opens what `session.save()` gave: a session that goes on, bit for bit, as the saved one would.
+   * @throws FormatError for bytes that are no capsule, truncated, altered, of a newer version or of another model;
+   * MemoryError. Nothing stays allocated then.
+   */
+  openSession(bytes: Uint8Array): Session {
+    const state = readCapsule(bytes, this.fingerprint, this.config);
+    const session = this.createSession({ scheme: state.scheme, window: state.window });
+    try {
+      session.restore(state);
+      return session;
+    } catch (error) {
+      session.dispose();
+      throw error;
+    }
   }
 
   /** Disposes every session, ends the worker threads and lets go of the memory. Using the model afterwards throws DisposedError. */

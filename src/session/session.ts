@@ -1,14 +1,15 @@
 /** A session: one cache over a model, to prefill, decode, compress, read documents into and ask. */
-import { type Scheme, KeyValueCache } from "../cache/cache.ts";
+import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError, ContextError, DisposedError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
-import type { PassPress, Press, PressSteps, QuestionPress, StepsPress } from "../press/press.ts";
 import type { Target } from "../press/budget.ts";
 import { selectAll } from "../press/choose.ts";
+import type { PassPress, Press, PressSteps, QuestionPress, StepsPress } from "../press/press.ts";
 import { siskin } from "../press/siskin.ts";
+import { type CapsuleState, writeCapsule } from "./capsule.ts";
 import { keepSelected, type OptionalBudget, targetOf, viewCache } from "./compress.ts";
-import { documentTokens, type DocumentText } from "./document.ts";
+import { type DocumentText, documentTokens } from "./document.ts";
 import { type GenerateOptions, generateText } from "./generate.ts";
 import { type ReadProgress, readChunks } from "./read.ts";
 import { Recorder } from "./recorder.ts";
@@ -153,10 +154,14 @@ export class Session {
   compress(press: Press, budget: OptionalBudget = {}): void {
     const cache = this.#live();
     if (press.kind === "question") {
-      throw new ArgumentError(`The ${press.name} press scores by questions: use session.read(text, { questions, press })`);
+      throw new ArgumentError(
+        `The ${press.name} press scores by questions: use session.read(text, { questions, press })`,
+      );
     }
     if (press.kind !== "score" && press.kind !== "select") {
-      throw new ArgumentError(`The ${press.name} press compresses after a pass: use session.prefill(tokens, { press })`);
+      throw new ArgumentError(
+        `The ${press.name} press compresses after a pass: use session.prefill(tokens, { press })`,
+      );
     }
     if (press.needs) {
       throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
@@ -247,6 +252,25 @@ export class Session {
     const copy = new Session(this.model, this.#live().fork(), this.#window);
     if (this.#course) copy.#course = { ...this.#course, steps: this.#course.steps.fork() };
     return this.model.adopt(copy);
+  }
+
+  /**
+   * The session as bytes, a capsule, for `model.openSession(bytes)` on any runtime with the same model: a safetensors
+   * file of the kept entries, with the model's fingerprint and a checksum.
+   * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
+   */
+  save(): Uint8Array<ArrayBuffer> {
+    if (this.#course) {
+      throw new ArgumentError(
+        `The ${this.#course.press.name} press goes on in this session, and its course cannot be saved`,
+      );
+    }
+    return writeCapsule(this.#live(), this.#window, this.model.fingerprint);
+  }
+
+  /** Fills an empty session; for `model.openSession`. @throws MemoryError */
+  restore({ heads, absolutePosition }: CapsuleState): void {
+    this.#live().restore(heads, absolutePosition);
   }
 
   /** Frees the cache. Using the session afterwards throws DisposedError; disposing again does nothing. */

@@ -1,0 +1,46 @@
+/** What identifies a model: a hash of its configuration, its prompt's frame and a sample of every weight tensor. */
+import type { Core } from "../core/core.ts";
+import { Hash } from "../session/hash.ts";
+import type { PromptParts } from "../tokenizer/prompt-parts.ts";
+import type { ModelConfig } from "./config.ts";
+import { type Matrix, type ModelWeights, matrixBytes } from "./weights.ts";
+
+/** Of each matrix so many stretches, evenly spread, of so many bytes: training changes every weight, so a sample tells. */
+const STRETCHES = 32;
+const STRETCH_BYTES = 128;
+
+/** @returns 16 hexadecimal digits; models whose weights are held in different forms differ, as do their bits */
+export function modelFingerprint(core: Core, config: ModelConfig, prompt: PromptParts, weights: ModelWeights): string {
+  const hash = new Hash();
+  const text = JSON.stringify([sorted(config), [...prompt.head], [...prompt.tail]]);
+  hash.update(new TextEncoder().encode(text));
+  const vector = (pointer: number) => hash.update(core.bytes(pointer, config.hiddenSize * 4));
+  const matrix = (sampled: Matrix) => {
+    const byteLength = matrixBytes(sampled, sampled.rows);
+    const last = Math.max(0, byteLength - STRETCH_BYTES);
+    for (let index = 0; index < STRETCHES; index++) {
+      const offset = Math.floor((last * index) / (STRETCHES - 1) / 4) * 4;
+      hash.update(core.bytes(sampled.pointer + offset, Math.min(STRETCH_BYTES, byteLength)));
+    }
+  };
+  matrix(weights.embedding);
+  for (const layer of weights.layers) {
+    vector(layer.attentionNorm);
+    for (const name of ["query", "key", "value", "output"] as const) matrix(layer[name]);
+    vector(layer.feedForwardNorm);
+    for (const name of ["gate", "up", "down"] as const) matrix(layer[name]);
+  }
+  vector(weights.outputNorm);
+  matrix(weights.output);
+  return hash.hex();
+}
+
+/** The same value with its keys in order, so that equal configurations give equal text. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sorted(item)]),
+  );
+}

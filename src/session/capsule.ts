@@ -1,0 +1,148 @@
+/** Capsules: a session's cache as a safetensors file that names its model and carries a checksum over everything. */
+import type { KeyValueCache, Scheme } from "../cache/cache.ts";
+import { FormatError } from "../errors.ts";
+import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
+import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
+import { Hash } from "./hash.ts";
+
+const FILE = "capsule";
+const FORMAT = "siskin-capsule";
+const VERSION = 1;
+/** The checksum is the file's end: the hash of every byte before it. */
+const CHECKSUM_BYTES = 8;
+
+/** What a capsule says of a session. */
+export interface CapsuleState {
+  readonly scheme: Scheme;
+  /** Positions that the session may use. */
+  readonly window: number;
+  readonly absolutePosition: number;
+  /** For layer l and KV head h at l · keyHeads + h. */
+  readonly heads: readonly CapsuleHead[];
+}
+
+/** The entries of one KV head. */
+export interface CapsuleHead {
+  /** [entries], ascending */
+  readonly positions: Int32Array;
+  /** [entries, headSize], as rotated when saved */
+  readonly keys: Float32Array;
+  /** [entries, headSize] */
+  readonly values: Float32Array;
+}
+
+/** The sizes that a capsule must have. */
+export interface CapsuleSizes {
+  readonly layers: number;
+  readonly keyHeads: number;
+  readonly headSize: number;
+}
+
+/**
+ * Metadata: format, version, model, scheme, window, absolutePosition, and `form`, how entries are held (`f32`).
+ * Tensors: `lists` [layers, keyHeads], which list of positions a head has, equal lists being stored once;
+ * `positions.N` [entries]; `keys.L.H`, `values.L.H` [entries, headSize]; `checksum` [8], the last bytes of the file.
+ * @param model the model's fingerprint
+ */
+export function writeCapsule(cache: KeyValueCache, window: number, model: string): Uint8Array<ArrayBuffer> {
+  const { layers, keyHeads, headSize } = cache;
+  const tensors: Record<string, TensorData> = {};
+  const lists = new Int32Array(layers * keyHeads);
+  const known = new Map<string, number>();
+  for (let layer = 0; layer < layers; layer++) {
+    for (let head = 0; head < keyHeads; head++) {
+      const positions = cache.positions(layer, head);
+      const content = positions.join();
+      const list = known.get(content) ?? known.size;
+      if (!known.has(content))
+        tensors[`positions.${list}`] = { dtype: "I32", shape: [positions.length], data: positions };
+      known.set(content, list);
+      lists[layer * keyHeads + head] = list;
+      const shape = [positions.length, headSize];
+      tensors[`keys.${layer}.${head}`] = { dtype: "F32", shape, data: cache.keys(layer, head) };
+      tensors[`values.${layer}.${head}`] = { dtype: "F32", shape, data: cache.values(layer, head) };
+    }
+  }
+  tensors.lists = { dtype: "I32", shape: [layers, keyHeads], data: lists };
+  // Of the narrowest type and named last, it comes last.
+  tensors.checksum = { dtype: "U8", shape: [CHECKSUM_BYTES], data: new Uint8Array(CHECKSUM_BYTES) };
+  const file = writeSafetensors(tensors, {
+    format: FORMAT,
+    version: String(VERSION),
+    model,
+    form: "f32",
+    scheme: cache.scheme,
+    window: String(window),
+    absolutePosition: String(cache.absolutePosition),
+  });
+  file.set(new Hash().update(file.subarray(0, -CHECKSUM_BYTES)).digest(), file.length - CHECKSUM_BYTES);
+  return file;
+}
+
+/**
+ * @param model the fingerprint that the capsule should carry
+ * @throws FormatError for bytes that are no capsule, truncated, altered, of a newer version or of another model
+ */
+export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSizes): CapsuleState {
+  const file = readSafetensors(bytes, FILE);
+  const { metadata } = file;
+  if (metadata.get("format") !== FORMAT) throw new FormatError(FILE, "is a safetensors file and not a capsule");
+  const version = metadata.get("version");
+  if (version !== String(VERSION)) {
+    throw new FormatError(FILE, `is of version ${version}; this release reads version ${VERSION}`);
+  }
+  const end = bytes.length - CHECKSUM_BYTES;
+  const checksum = new Hash().update(bytes.subarray(0, end)).digest();
+  if (checksum.some((byte, index) => byte !== bytes[end + index])) {
+    throw new FormatError(FILE, "has been altered: its checksum is not that of its content", end);
+  }
+  if (metadata.get("model") !== model) {
+    throw new FormatError(FILE, `belongs to the model ${metadata.get("model")}, and this one is ${model}`);
+  }
+  const form = metadata.get("form");
+  if (form !== "f32") throw new FormatError(FILE, `holds entries in the form ${form}, which is not supported`);
+  const scheme = metadata.get("scheme");
+  if (scheme !== "contiguous" && scheme !== "original") throw new FormatError(FILE, `has the unknown scheme ${scheme}`);
+  const window = Number(metadata.get("window"));
+  if (!(window >= 1)) throw new FormatError(FILE, `has the impossible window ${metadata.get("window")}`);
+  const absolutePosition = Number(metadata.get("absolutePosition"));
+  if (!Number.isSafeInteger(absolutePosition) || absolutePosition < 0) {
+    throw new FormatError(FILE, `has the impossible absolute position ${metadata.get("absolutePosition")}`);
+  }
+  return { scheme, window, absolutePosition, heads: readHeads(file, sizes, absolutePosition) };
+}
+
+/** The checksum finds accidents; these checks find files made wrongly on purpose. */
+function readHeads(file: SafetensorsArrays, sizes: CapsuleSizes, absolutePosition: number): CapsuleHead[] {
+  const { layers, keyHeads, headSize } = sizes;
+  checkShape(file, "lists", [layers, keyHeads]);
+  const lists = new Map<number, Int32Array>();
+  return Array.from(file.i32("lists"), (list, index) => {
+    const positions = lists.get(list) ?? readPositions(file, `positions.${list}`, absolutePosition);
+    lists.set(list, positions);
+    const place = `${Math.floor(index / keyHeads)}.${index % keyHeads}`;
+    const [keys, values] = ["keys", "values"].map((part) => {
+      checkShape(file, `${part}.${place}`, [positions.length, headSize]);
+      return file.f32(`${part}.${place}`);
+    });
+    return { positions, keys: keys!, values: values! };
+  });
+}
+
+function readPositions(file: SafetensorsArrays, name: string, absolutePosition: number): Int32Array {
+  const positions = file.i32(name);
+  let previous = -1;
+  for (const position of positions) {
+    if (position <= previous || position >= absolutePosition) {
+      throw new FormatError(FILE, `${name} should ascend below ${absolutePosition}; ${position} follows ${previous}`);
+    }
+    previous = position;
+  }
+  return positions;
+}
+
+function checkShape(file: SafetensorsArrays, name: string, shape: readonly number[]): void {
+  if (file.shape(name).join() !== shape.join()) {
+    throw new FormatError(FILE, `tensor ${name} should have the shape [${shape}] and has [${file.shape(name)}]`);
+  }
+}
