@@ -11,6 +11,7 @@ export { knorm } from "./press/knorm.ts";
 export type { LayerEntries, Press, QuestionPress, Reach, ScorePress } from "./press/press.ts";
 export { type SiskinOptions, siskin } from "./press/siskin.ts";
 export type { DocumentText } from "./session/document.ts";
+export type { EndlessOptions } from "./session/endless.ts";
 export type { GenerateOptions } from "./session/generate.ts";
 export type { ReadProgress } from "./session/read.ts";
 export type { SamplingOptions } from "./session/sampling.ts";

@@ -10,6 +10,8 @@ import { StopFilter } from "./stopping.ts";
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens at most; default 256. */
   readonly maxTokens?: number | undefined;
+  /** Goes on where the model would end: the tokens that end an answer are never drawn. */
+  readonly ignoreEnd?: boolean | undefined;
   /** Ends before the first of these strings; it is not shown. */
   readonly stop?: string | readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -34,7 +36,7 @@ export async function* generateText(
   logits: Float32Array,
   options: GenerateOptions,
 ): AsyncGenerator<string, void, void> {
-  const { maxTokens = 256, stop = [], signal } = options;
+  const { maxTokens = 256, ignoreEnd = false, stop = [], signal } = options;
   if (!(maxTokens >= 1)) throw new ArgumentError(`maxTokens cannot be ${maxTokens}`);
   const sample = createSampler(options);
   const ends = new Set(tokenizer.eosTokens);
@@ -43,6 +45,7 @@ export async function* generateText(
   let paused = performance.now();
   for (let count = 1; ; count++) {
     signal?.throwIfAborted();
+    if (ignoreEnd) for (const end of ends) logits[end] = Number.NEGATIVE_INFINITY;
     const token = sample(logits);
     if (ends.has(token)) break;
     const piece = filter.push(decoder.push(token));

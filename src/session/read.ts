@@ -1,17 +1,22 @@
 /** Reads a document chunk by chunk into a cache that never grows beyond its budget and a chunk. */
 import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/pages.ts";
-import type { Core } from "../core/core.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
-import type { Decoder, Scoring } from "../model/decoder.ts";
-import { highest, spread } from "../press/choose.ts";
-import type { QuestionPress } from "../press/press.ts";
+import type { Scoring } from "../model/decoder.ts";
+import type { Model } from "../model/model.ts";
+import { countTarget } from "../press/budget.ts";
+import { highest, selectAll, spread } from "../press/choose.ts";
+import type { PassPress, QuestionPress } from "../press/press.ts";
+import { keepSelected, viewCache } from "./compress.ts";
 import { pause } from "./pause.ts";
+import { Recorder } from "./recorder.ts";
 
 /** How far a reading has come. */
 export interface ReadProgress {
   /** Tokens of the prompt's head and the document read so far. */
   readonly tokensRead: number;
+  /** Tokens of the document alone read so far: where to go on after an abort. */
+  readonly documentTokens: number;
   /** Tokens in all; undefined while a stream goes on. */
   readonly tokensTotal: number | undefined;
   /** Entries that the fullest head holds now. */
@@ -22,10 +27,9 @@ export interface ReadProgress {
 
 /** What a reading works on. */
 export interface Reading {
-  readonly core: Core;
-  readonly decoder: Decoder;
+  readonly model: Model;
   readonly cache: KeyValueCache;
-  readonly press: QuestionPress;
+  readonly press: QuestionPress | PassPress;
   /** Entries to keep after each chunk. */
   readonly budget: number;
   /** Tokens run at once behind the cache. */
@@ -34,28 +38,36 @@ export interface Reading {
   readonly questions: readonly Int32Array[];
   /** Positions that the session may use. */
   readonly window: number;
+  /** Tokens of the prompt's head that stand before the document. */
+  readonly headLength: number;
   readonly tokensTotal: number | undefined;
   readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Runs the chunks, each followed by every question blind to the others, and keeps the best entries after each chunk
- * (DESIGN.md, decision 8).
+ * Runs the chunks and keeps the best entries after each: behind it every question, blind to the others, scores
+ * (DESIGN.md, decision 8), or a press that asks none chooses.
  * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the signal gives when aborted
  */
 export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Array>): Promise<void> {
   checkReading(reading);
-  const { cache, decoder, press, budget, signal, onProgress } = reading;
+  const { model, cache, press, budget, signal, onProgress } = reading;
   const start = cache.absolutePosition;
+  /** What earlier readings left, of the budget. A budget that grows grows from there. */
+  const held = Math.min(budget, cache.longest);
+  signal?.throwIfAborted();
   for await (const chunk of rechunk(tokens, reading.chunkLength)) {
     signal?.throwIfAborted();
     const read = cache.absolutePosition - start + chunk.length;
-    const kept = press.schedule === "linear" ? Math.trunc((budget * read) / reading.tokensTotal!) : budget;
-    if (cache.longest + chunk.length <= kept) decoder.forward(cache, { text: chunk, hidden: false });
-    else readChunk(reading, chunk, Math.max(1, kept));
+    const grows = press.kind === "question" && press.schedule === "linear";
+    const kept = grows ? held + Math.trunc(((budget - held) * read) / reading.tokensTotal!) : budget;
+    if (cache.longest + chunk.length <= kept) model.decoder.forward(cache, { text: chunk, hidden: false });
+    else if (press.kind === "question") readWithQuestions(reading, press, chunk, Math.max(1, kept));
+    else readWithout(reading, press, chunk);
     onProgress?.({
       tokensRead: read,
+      documentTokens: Math.max(0, read - reading.headLength),
       tokensTotal: reading.tokensTotal,
       entries: cache.longest,
       cacheBytes: cache.byteLength,
@@ -65,8 +77,13 @@ export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Ar
 }
 
 /** One chunk behind the cache, the questions behind it, and the choice of what stays. */
-function readChunk(reading: Reading, chunk: Int32Array, kept: number): void {
-  const { core, decoder, cache, press, questions } = reading;
+function readWithQuestions(
+  { model, cache, questions }: Reading,
+  press: QuestionPress,
+  chunk: Int32Array,
+  kept: number,
+) {
+  const { core, decoder } = model;
   const { layers, keyHeads } = cache;
   const lists = press.granularity === "head" ? layers * keyHeads : press.granularity === "layer" ? layers : 1;
   const listOf = (layer: number, head: number) =>
@@ -88,20 +105,40 @@ function readChunk(reading: Reading, chunk: Int32Array, kept: number): void {
   });
 }
 
+/** One chunk behind the cache, and what a press chooses that asks no questions. */
+function readWithout({ model, cache, budget }: Reading, press: PassPress, chunk: Int32Array): void {
+  const rows = press.needs?.queryRows ?? 0;
+  const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
+  recorder.batch(0, chunk.length, (record) => model.decoder.forward(cache, { text: chunk, record, hidden: false }));
+  keepSelected(model, cache, selectAll(press, viewCache(model, cache, chunk, recorder), countTarget(budget)));
+}
+
 /** FINCH's normalisation: a weight counts as many times as its token sees entries, averaged over a question's tokens. */
 function meanFactors(questions: readonly Int32Array[], entries: number): Float32Array {
-  return Float32Array.from(questions.flatMap((question) => [...question].map((_, row) => (entries + row + 1) / question.length)));
+  return Float32Array.from(
+    questions.flatMap((question) => [...question].map((_, row) => (entries + row + 1) / question.length)),
+  );
 }
 
 function checkReading({ press, budget, chunkLength, questions, window, cache, tokensTotal }: Reading): void {
   for (const [name, value] of Object.entries({ budget, chunkLength })) {
-    if (!Number.isInteger(value) || value < 1) throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
   }
-  if (questions.length === 0) throw new ArgumentError(`The ${press.name} press needs at least one question to read for`);
-  if (press.schedule === "linear" && tokensTotal === undefined) {
-    throw new ArgumentError("A budget that grows linearly needs a document of known length; set schedule: \"constant\"");
+  if (press.kind === "question") {
+    if (questions.length === 0) {
+      throw new ArgumentError(`The ${press.name} press needs at least one question to read for`);
+    }
+    if (press.schedule === "linear" && tokensTotal === undefined) {
+      throw new ArgumentError(
+        'A budget that grows linearly needs a document of known length; set schedule: "constant"',
+      );
+    }
+    if (!cache.isEven) {
+      throw new ContextError(`The ${press.name} press cannot go on where heads hold different numbers of entries`);
+    }
   }
-  const longestQuestion = Math.max(...questions.map((question) => question.length));
+  const longestQuestion = questions.reduce((longest, question) => Math.max(longest, question.length), 0);
   const needed = Math.max(budget, cache.longest) + chunkLength + longestQuestion;
   if (cache.scheme === "contiguous" && needed > window) {
     throw new ContextError(

@@ -10,7 +10,9 @@ import { siskin } from "../press/siskin.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
 import { keepSelected, type OptionalBudget, targetOf, viewCache } from "./compress.ts";
 import { type DocumentText, documentTokens } from "./document.ts";
+import { type EndlessOptions, forgetting } from "./endless.ts";
 import { type GenerateOptions, generateText } from "./generate.ts";
+import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import { type ReadProgress, readChunks } from "./read.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -26,10 +28,10 @@ export interface SessionOptions {
 
 /** How a document is read. */
 export interface ReadOptions {
-  /** What will be asked; all share one reading. */
-  readonly questions: string | readonly string[];
-  /** Default `siskin()`. */
-  readonly press?: QuestionPress | undefined;
+  /** What will be asked; all share one reading. Where it is not known, default a few generic questions. */
+  readonly questions?: string | readonly string[] | undefined;
+  /** Default `siskin()`. A press that scores without questions compresses behind each chunk. */
+  readonly press?: QuestionPress | PassPress | undefined;
   /** Entries that every head keeps; default 512. */
   readonly budget?: number | undefined;
   /** Tokens read at once; default 512. */
@@ -187,28 +189,31 @@ export class Session {
 
   /**
    * Reads a document of any length in fixed memory, keeping what the questions need. A session that holds nothing yet
-   * starts with the head of the model's prompt.
+   * starts with the head of the model's prompt; one that has read goes on behind what it kept, which the new questions
+   * score again, so that what an aborted reading left over, or another document, may follow.
    * @param text the document: a string, its tokens, or pieces of text as they arrive
    * @throws ArgumentError, ContextError when budget, chunk and questions exceed the window; what `signal` gives when
-   * aborted: the session then holds what was read before
+   * aborted: the session then holds what was read before, and `read(tokens.subarray(progress.documentTokens), ...)`
+   * goes on as if nothing had happened
    */
-  async read(text: DocumentText, options: ReadOptions): Promise<void> {
+  async read(text: DocumentText, options: ReadOptions = {}): Promise<void> {
     const cache = this.#live();
     const { budget = DEFAULT_BUDGET, chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress, signal } = options;
-    const { core, decoder, tokenizer, prompt } = this.model;
-    const questions = typeof options.questions === "string" ? [options.questions] : options.questions;
+    const { tokenizer, prompt } = this.model;
+    const { questions: asked = GENERIC_QUESTIONS } = options;
+    const questions = typeof asked === "string" ? [asked] : asked;
     const head = cache.absolutePosition === 0 ? prompt.head : new Int32Array(0);
     const { tokens, total } = documentTokens(text, head, tokenizer);
     await readChunks(
       {
-        core,
-        decoder,
+        model: this.model,
         cache,
         press,
         budget,
         chunkLength,
         questions: questions.map((question) => prompt.question(question)),
         window: this.#window,
+        headLength: head.length,
         tokensTotal: total,
         onProgress,
         signal,
@@ -235,15 +240,18 @@ export class Session {
   }
 
   /**
-   * Goes on with a text, in this session.
+   * Goes on with a text, in this session; with a budget, for ever: whatever is generated later in this session then goes
+   * on in constant memory, in the contiguous scheme.
    * @param prompt text read as it is, without template; special tokens in it are text
    * @returns pieces of the text that follows
    * @throws as `prefill`
    */
-  async *generate(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string, void, void> {
+  async *generate(prompt: string, options: GenerateOptions & EndlessOptions = {}): AsyncGenerator<string, void, void> {
     const { tokenizer } = this.model;
     const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
-    const logits = this.prefill([...begin, ...tokenizer.encode(prompt)]);
+    const forget = forgetting(options);
+    if (forget && this.#live().longest > forget.budget) this.compress(forget.press, { budget: forget.budget });
+    const logits = this.prefill([...begin, ...tokenizer.encode(prompt)], forget && { press: forget.steps });
     yield* generateText(this, tokenizer, logits, options);
   }
 

@@ -14,6 +14,8 @@ export const tokenCount: number = description.tokens;
 
 export const questions = planted.map(({ question }) => question);
 
+export const answers = planted.map(({ answer }) => answer);
+
 /** @throws AssertionError at the first answer that does not contain what was planted */
 export function checkAnswers(answers: readonly string[]): void {
   assert.is(answers.length, planted.length);

@@ -1,0 +1,34 @@
+/** Text without end: what generation does so that neither memory nor time a token grows (StreamingLLM, arXiv 2309.17453). */
+import { ArgumentError } from "../errors.ts";
+import { decoding } from "../press/decoding.ts";
+import type { LayerPress, StepsPress } from "../press/press.ts";
+import { streamingLLM } from "../press/streaming-llm.ts";
+
+/** How generation forgets. Without any of these nothing is forgotten, and the text ends with the window. */
+export interface EndlessOptions {
+  /** Entries that every head is brought back to; default 1024. */
+  readonly budget?: number | undefined;
+  /** Tokens from one compression to the next: a head holds `budget + every` entries at most; default 256. */
+  readonly every?: number | undefined;
+  /** Default StreamingLLM: the first 4 entries and the newest. One that needs only keys, values and positions. */
+  readonly press?: LayerPress | undefined;
+}
+
+/** What an endless generation compresses with, now and as it goes on. */
+export interface Forgetting {
+  readonly press: LayerPress;
+  readonly budget: number;
+  readonly steps: StepsPress;
+}
+
+/** @returns undefined where nothing is to be forgotten @throws ArgumentError for settings that cannot be */
+export function forgetting(options: EndlessOptions): Forgetting | undefined {
+  if (options.budget === undefined && options.every === undefined && !options.press) return undefined;
+  const { budget = 1024, every = 256, press = streamingLLM() } = options;
+  for (const [name, value] of Object.entries({ budget, every })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
+    }
+  }
+  return { press, budget, steps: decoding(press, { compressionInterval: every, targetSize: budget }) };
+}

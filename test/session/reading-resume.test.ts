@@ -1,0 +1,192 @@
+/** Reading in the large: progress, waiting streams, aborting and going on, a second document, and reading without a question. */
+import { readFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ContextError, finch, knorm, loadModel, type Model, type ReadProgress, type Session } from "../../src/node.ts";
+import { expectedAttention } from "../../src/press/expected-attention.ts";
+import { keyDiff } from "../../src/press/keydiff.ts";
+import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
+import { assertSame } from "../core/support.ts";
+import { answers, checkAnswers, documentPath, questions } from "../runtimes/document.ts";
+
+const test = suite("reading in the large");
+const text = readFileSync(`${documentPath}.txt`, "utf8");
+let model: Model;
+let tokens: Int32Array;
+
+test.before(async () => {
+  model = await loadModel("models/nano");
+  tokens = model.tokenizer.encode(text);
+});
+test.after(() => model.dispose());
+
+async function answer(session: Session, question: string): Promise<string> {
+  let all = "";
+  for await (const piece of session.ask(question)) all += piece;
+  return all;
+}
+
+function assertSameContent(actual: Session, expected: Session): void {
+  assert.is(actual.absolutePosition, expected.absolutePosition);
+  for (let layer = 0; layer < model.config.layers; layer++) {
+    for (let head = 0; head < model.config.keyHeads; head++) {
+      assert.equal(actual.positions(layer, head), expected.positions(layer, head));
+      assertSame(actual.keys(layer, head), expected.keys(layer, head));
+      assertSame(actual.values(layer, head), expected.values(layer, head));
+    }
+  }
+}
+
+test("an aborted session stands where it says, and the rest read later gives the same bits as no abort", async () => {
+  const whole = model.createSession();
+  const heard: ReadProgress[] = [];
+  await whole.read(tokens, { questions, onProgress: (progress) => heard.push(progress) });
+  const session = model.createSession();
+  const controller = new AbortController();
+  let last: ReadProgress | undefined;
+  const reason = new Error("enough");
+  const reading = session.read(tokens, {
+    questions,
+    signal: controller.signal,
+    onProgress: (progress) => {
+      last = progress;
+      if (progress.tokensRead > 1500) controller.abort(reason);
+    },
+  });
+  await reading.then(
+    () => assert.unreachable("the reading went on"),
+    (error) => assert.is(error, reason),
+  );
+  assert.is(last!.tokensRead, 3 * 512);
+  assert.is(session.absolutePosition, 3 * 512);
+  assert.is(last!.documentTokens, 3 * 512 - model.prompt.head.length);
+  assert.is(session.cacheLength(0, 0), 512);
+  await answer(session, questions[0]!);
+  await session.read(tokens.subarray(last!.documentTokens), { questions });
+  assertSameContent(session, whole);
+  assert.equal(
+    heard.map(({ tokensRead }) => tokensRead),
+    [512, 1024, 1536, 2048, 2560, 3072, tokens.length + model.prompt.head.length],
+  );
+  assert.ok(heard.every((progress) => progress.tokensTotal === tokens.length + model.prompt.head.length));
+  session.dispose();
+  whole.dispose();
+});
+
+test("a signal that is aborted from the start leaves an empty session", async () => {
+  const session = model.createSession();
+  let thrown: Error | undefined;
+  await session.read(tokens, { questions, signal: AbortSignal.abort() }).catch((error) => (thrown = error));
+  assert.is(thrown?.name, "AbortError");
+  assert.is(session.absolutePosition, 0);
+  assert.is(session.byteLength, 0);
+  session.dispose();
+});
+
+test("a stream that waits is a pause, in which the session answers from what it has", async () => {
+  const [whole, session] = [model.createSession(), model.createSession()];
+  await whole.read(text, { questions });
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let waits = () => {};
+  const waiting = new Promise<void>((resolve) => (waits = resolve));
+  const half = text.length >> 1;
+  async function* pieces() {
+    for (let at = 0; at < text.length; at += 777) {
+      if (at <= half && at + 777 > half) {
+        waits();
+        await gate;
+      }
+      yield text.slice(at, at + 777);
+    }
+  }
+  const totals = new Set<number | undefined>();
+  const reading = session.read(pieces(), { questions, onProgress: ({ tokensTotal }) => totals.add(tokensTotal) });
+  await waiting;
+  assert.ok(session.absolutePosition > 0 && session.absolutePosition < tokens.length * 0.6);
+  assert.is(session.absolutePosition % 512, 0);
+  assert.ok((await answer(session, questions[0]!)).length > 0);
+  open();
+  await reading;
+  assert.equal([...totals], [undefined]);
+  assertSameContent(session, whole);
+  session.dispose();
+  whole.dispose();
+});
+
+test("facts of two documents read one after the other are answered, with new questions behind both", async () => {
+  const middle = text.indexOf(". ", text.length / 2) + 1;
+  const [first, second] = [text.slice(0, middle), text.slice(middle)];
+  const inFirst = questions.filter((_, index) => first.includes(answers[index]!));
+  assert.ok(inFirst.length >= 3 && inFirst.length <= 5);
+  const session = model.createSession();
+  await session.read(first, { questions: inFirst });
+  await session.read(second, { questions });
+  assert.is(
+    session.absolutePosition,
+    model.prompt.head.length + [first, second].reduce((sum, part) => sum + model.tokenizer.encode(part).length, 0),
+    "the prompt's head is not repeated",
+  );
+  assert.is(session.cacheLength(0, 0), 512);
+  const given = [];
+  for (const question of questions) given.push(await answer(session, question));
+  checkAnswers(given);
+  session.dispose();
+});
+
+test("a budget that grows keeps what an earlier document left", async () => {
+  const session = model.createSession();
+  await session.read(tokens.subarray(0, 1500), { questions, press: finch({ granularity: "layer" }), budget: 300 });
+  assert.is(session.cacheLength(0, 0), 300);
+  const lengths: number[] = [];
+  const onProgress = ({ entries }: ReadProgress) => lengths.push(entries);
+  await session.read(tokens.subarray(1500, 3036), {
+    questions,
+    press: finch({ granularity: "layer" }),
+    budget: 600,
+    onProgress,
+  });
+  assert.equal(lengths, [400, 500, 600]);
+  session.dispose();
+});
+
+for (const press of [keyDiff(), expectedAttention(), knorm()]) {
+  test(`${press.name} reads without a question, chunk by chunk, as prefill with the press does`, async () => {
+    const [read, stepwise] = [model.createSession(), model.createSession()];
+    await read.read(tokens.subarray(0, 1300), { press, budget: 256, chunkLength: 400 });
+    const all = Int32Array.from([...model.prompt.head, ...tokens.subarray(0, 1300)]);
+    for (let at = 0; at < all.length; at += 400) stepwise.prefill(all.subarray(at, at + 400), { press, budget: 256 });
+    assertSameContent(read, stepwise);
+    for (const session of [read, stepwise]) session.dispose();
+  });
+}
+
+test("read without questions, a document is read for the generic ones, and most of its facts stay", async () => {
+  const [session, named] = [model.createSession(), model.createSession()];
+  await session.read(text, { budget: 1024 });
+  await named.read(text, { budget: 1024, questions: GENERIC_QUESTIONS });
+  assertSameContent(session, named);
+  let right = 0;
+  for (const [index, question] of questions.entries()) {
+    if ((await answer(session, question)).includes(answers[index]!)) right++;
+  }
+  assert.ok(right >= 5, `${right} of ${questions.length}`);
+  for (const each of [session, named]) each.dispose();
+});
+
+test("where heads differ in length, questions cannot go on", async () => {
+  const session = model.createSession();
+  session.prefill(tokens.subarray(0, 100));
+  session.keep(
+    Array.from({ length: 8 }, (_, layer) => [
+      [0, 1],
+      [0, 1, 2 + layer],
+    ]),
+  );
+  let thrown: Error | undefined;
+  await session.read("More.", { questions }).catch((error) => (thrown = error));
+  assert.instance(thrown, ContextError);
+  session.dispose();
+});
+
+test.run();
