@@ -206,24 +206,24 @@ export class KeyValueCache {
     for (const part of ["keys", "values"] as const) if (content[part]) state.rewrite(list, part, content[part]);
   }
 
+  /** A head's pages as they are, [pages, pageBytes], zeros where no entry stands. @throws MemoryError */
+  savePages(layer: number, head: number): Uint8Array {
+    return this.#head(layer, head).save();
+  }
+
   /**
-   * Fills a cache that holds nothing yet with entries saved from another.
-   * @param heads for layer l and head h at l · keyHeads + h: positions [entries], keys as rotated when saved and values,
-   * [entries, headSize]
+   * Fills a cache that holds nothing yet with what `savePages` and `positions` gave of one in the same form and scheme.
+   * @param heads for layer l and head h at l · keyHeads + h: positions [entries], pages [pages, pageBytes]
    * @throws MemoryError; the cache should then be disposed
    */
   restore(
-    heads: readonly { readonly positions: Int32Array; readonly keys: Float32Array; readonly values: Float32Array }[],
+    heads: readonly { readonly positions: Int32Array; readonly pages: Uint8Array }[],
     absolutePosition: number,
   ): void {
     const shared = new Map<Int32Array, Positions>();
-    for (const [index, { positions, keys, values }] of heads.entries()) {
+    for (const [index, { positions, pages }] of heads.entries()) {
       const head = this.#heads[index]!;
-      const all = positions.map((_, entry) => entry);
-      head.reserve(all.length);
-      head.length = all.length;
-      head.rewrite(all, "keys", keys);
-      head.rewrite(all, "values", values);
+      head.restore(pages, this.scheme === "contiguous" ? positions.map((_, entry) => entry) : positions);
       head.positions = shared.get(positions) ?? new Positions(positions, absolutePosition);
       shared.set(positions, head.positions);
     }

@@ -96,6 +96,35 @@ export class CachedHead {
     return target;
   }
 
+  /** The pages as they are, zeros where no entry stands: what was dropped is not passed on. @throws MemoryError */
+  save(): Uint8Array {
+    const { core, form, pageBytes } = this.#pool;
+    const count = Math.ceil(this.length / PAGE_ENTRIES);
+    const target = new Uint8Array(count * pageBytes);
+    for (const [index, page] of this.pages.slice(0, count).entries()) {
+      const rows = Math.min(PAGE_ENTRIES, this.length - index * PAGE_ENTRIES);
+      core.borrow(pageBytes + (PAGE_ENTRIES + 2) * 4, (copy) => {
+        const lists = core.u32(copy + pageBytes, PAGE_ENTRIES + 2);
+        lists.set([page, copy, ...Array.from({ length: rows }, (_, row) => row)]);
+        core.bytes(copy, pageBytes).fill(0);
+        form.gather(copy + pageBytes, copy + pageBytes + 4, copy + pageBytes + 8, rows, { rotations: 0, half: 0 });
+        target.set(core.bytes(copy, pageBytes), index * pageBytes);
+      });
+    }
+    return target;
+  }
+
+  /** Fills a head that holds nothing. @param turns [entries] at which positions the keys are rotated @throws MemoryError */
+  restore(pages: Uint8Array, turns: Int32Array): void {
+    const { core, form, pageBytes } = this.#pool;
+    this.reserve(turns.length);
+    this.length = turns.length;
+    for (const [index, page] of this.pages.entries()) {
+      core.bytes(page, pageBytes).set(pages.subarray(index * pageBytes, (index + 1) * pageBytes));
+      form.setTurns(page, turns.subarray(index * PAGE_ENTRIES, (index + 1) * PAGE_ENTRIES));
+    }
+  }
+
   /** Makes a page the head's own before it is written to. */
   #own(index: number): void {
     const { core, pageBytes } = this.#pool;

@@ -26,6 +26,8 @@ export interface PageForm {
   read(page: number, rows: number, part: EntryPart, target: Float32Array): void;
   /** Writes the key as it is rotated now, or the value, of one entry: [headSize]. */
   write(page: number, slot: number, part: EntryPart, row: Float32Array): void;
+  /** Says anew at which positions the keys of a page's first entries are rotated, where the page holds that. */
+  setTurns(page: number, turns: Int32Array): void;
 }
 
 /** Pages of f32: the keys of all entries, then the values. */
@@ -43,6 +45,7 @@ export function f32Pages(core: Core, headSize: number): PageForm {
     write(page, slot, part, row) {
       core.f32(page + offsets[part] + slot * headSize * 4, headSize).set(row);
     },
+    setTurns() {},
   };
 }
 
@@ -61,7 +64,9 @@ export function q8Pages(core: Core, headSize: number, rotations: RotationRows, a
   const rowBytes = headSize * 4;
   const positions = (page: number) => core.i32(page + pageBytes - PAGE_ENTRIES * 4, PAGE_ENTRIES);
   const expanded = <T>(page: number, rows: number, use: (keys: number, values: number) => T): T => {
-    const last = positions(page).subarray(0, rows).reduce((most, position) => Math.max(most, position), 0);
+    const last = positions(page)
+      .subarray(0, rows)
+      .reduce((most, position) => Math.max(most, position), 0);
     const turns = rotations.fromZero(last + 1);
     return core.borrow(PAGE_ENTRIES * rowBytes * 2, (target) => {
       core.kernels.expandQ8(page, target, rows, headSize, PAGE_SHIFT, turns, attentionFactor);
@@ -72,7 +77,15 @@ export function q8Pages(core: Core, headSize: number, rotations: RotationRows, a
     form: "q8",
     pageBytes,
     gather(sourcePages, targetPages, list, count, turning) {
-      core.kernels.gatherQ8(sourcePages, targetPages, list, count, headSize, PAGE_SHIFT, Number(turning.rotations !== 0));
+      core.kernels.gatherQ8(
+        sourcePages,
+        targetPages,
+        list,
+        count,
+        headSize,
+        PAGE_SHIFT,
+        Number(turning.rotations !== 0),
+      );
     },
     read(page, rows, part, target) {
       expanded(page, rows, (keys, values) => target.set(core.f32(part === "keys" ? keys : values, rows * headSize)));
@@ -87,6 +100,9 @@ export function q8Pages(core: Core, headSize: number, rotations: RotationRows, a
         turnBack(key, turn, attentionFactor);
         core.kernels.writeEntryQ8(page, slot, key.byteOffset, value.byteOffset, position, headSize, PAGE_SHIFT);
       });
+    },
+    setTurns(page, turns) {
+      positions(page).set(turns);
     },
   };
 }

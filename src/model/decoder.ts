@@ -251,13 +251,7 @@ export class Decoder {
     }
   }
 
-  #tapeFor(
-    parts: WorkspaceParts,
-    rows: number,
-    textRows: number,
-    batch: Batch,
-    form: CacheForm,
-  ): number {
+  #tapeFor(parts: WorkspaceParts, rows: number, textRows: number, batch: Batch, form: CacheForm): number {
     const { scoring, hidden, record } = batch;
     const single = isSingle(batch);
     const key = JSON.stringify([form, rows, textRows, scoring !== undefined, hidden, single, record]);

@@ -134,8 +134,11 @@ export class Model {
    * MemoryError. Nothing stays allocated then.
    */
   openSession(bytes: Uint8Array): Session {
-    const state = readCapsule(bytes, this.fingerprint, this.config);
-    const session = this.createSession({ scheme: state.scheme, window: state.window });
+    const { layers, keyHeads } = this.config;
+    const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
+    const state = readCapsule(bytes, this.fingerprint, { layers, keyHeads, pageBytes });
+    const { scheme, form, window } = state;
+    const session = this.createSession({ scheme, cache: form, window });
     try {
       session.restore(state);
       return session;

@@ -1,5 +1,7 @@
 /** Capsules: a session's cache as a safetensors file that names its model and carries a checksum over everything. */
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
+import type { CacheForm } from "../cache/page-form.ts";
+import { PAGE_ENTRIES } from "../cache/pages.ts";
 import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
@@ -14,6 +16,7 @@ const CHECKSUM_BYTES = 8;
 /** What a capsule says of a session. */
 export interface CapsuleState {
   readonly scheme: Scheme;
+  readonly form: CacheForm;
   /** Positions that the session may use. */
   readonly window: number;
   readonly absolutePosition: number;
@@ -25,27 +28,26 @@ export interface CapsuleState {
 export interface CapsuleHead {
   /** [entries], ascending */
   readonly positions: Int32Array;
-  /** [entries, headSize], as rotated when saved */
-  readonly keys: Float32Array;
-  /** [entries, headSize] */
-  readonly values: Float32Array;
+  /** [pages, pageBytes], as the cache's form lays them out */
+  readonly pages: Uint8Array;
 }
 
 /** The sizes that a capsule must have. */
 export interface CapsuleSizes {
   readonly layers: number;
   readonly keyHeads: number;
-  readonly headSize: number;
+  /** Bytes of a page in a form. */
+  readonly pageBytes: (form: CacheForm) => number;
 }
 
 /**
- * Metadata: format, version, model, scheme, window, absolutePosition, and `form`, how entries are held (`f32`).
+ * Metadata: format, version, model, scheme, window, absolutePosition, and `form`, how pages hold their entries.
  * Tensors: `lists` [layers, keyHeads], which list of positions a head has, equal lists being stored once;
- * `positions.N` [entries]; `keys.L.H`, `values.L.H` [entries, headSize]; `checksum` [8], the last bytes of the file.
+ * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `checksum` [8], the last bytes of the file.
  * @param model the model's fingerprint
  */
 export function writeCapsule(cache: KeyValueCache, window: number, model: string): Uint8Array<ArrayBuffer> {
-  const { layers, keyHeads, headSize } = cache;
+  const { layers, keyHeads, pageBytes } = cache;
   const tensors: Record<string, TensorData> = {};
   const lists = new Int32Array(layers * keyHeads);
   const known = new Map<string, number>();
@@ -58,9 +60,8 @@ export function writeCapsule(cache: KeyValueCache, window: number, model: string
         tensors[`positions.${list}`] = { dtype: "I32", shape: [positions.length], data: positions };
       known.set(content, list);
       lists[layer * keyHeads + head] = list;
-      const shape = [positions.length, headSize];
-      tensors[`keys.${layer}.${head}`] = { dtype: "F32", shape, data: cache.keys(layer, head) };
-      tensors[`values.${layer}.${head}`] = { dtype: "F32", shape, data: cache.values(layer, head) };
+      const pages = cache.savePages(layer, head);
+      tensors[`pages.${layer}.${head}`] = { dtype: "U8", shape: [pages.length / pageBytes, pageBytes], data: pages };
     }
   }
   tensors.lists = { dtype: "I32", shape: [layers, keyHeads], data: lists };
@@ -70,7 +71,7 @@ export function writeCapsule(cache: KeyValueCache, window: number, model: string
     format: FORMAT,
     version: String(VERSION),
     model,
-    form: "f32",
+    form: cache.form,
     scheme: cache.scheme,
     window: String(window),
     absolutePosition: String(cache.absolutePosition),
@@ -100,7 +101,8 @@ export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSize
     throw new FormatError(FILE, `belongs to the model ${metadata.get("model")}, and this one is ${model}`);
   }
   const form = metadata.get("form");
-  if (form !== "f32") throw new FormatError(FILE, `holds entries in the form ${form}, which is not supported`);
+  if (form !== "f32" && form !== "q8")
+    throw new FormatError(FILE, `holds entries in the form ${form}, which is not supported`);
   const scheme = metadata.get("scheme");
   if (scheme !== "contiguous" && scheme !== "original") throw new FormatError(FILE, `has the unknown scheme ${scheme}`);
   const window = Number(metadata.get("window"));
@@ -109,23 +111,24 @@ export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSize
   if (!Number.isSafeInteger(absolutePosition) || absolutePosition < 0) {
     throw new FormatError(FILE, `has the impossible absolute position ${metadata.get("absolutePosition")}`);
   }
-  return { scheme, window, absolutePosition, heads: readHeads(file, sizes, absolutePosition) };
+  return { scheme, form, window, absolutePosition, heads: readHeads(file, sizes, form, absolutePosition) };
 }
 
 /** The checksum finds accidents; these checks find files made wrongly on purpose. */
-function readHeads(file: SafetensorsArrays, sizes: CapsuleSizes, absolutePosition: number): CapsuleHead[] {
-  const { layers, keyHeads, headSize } = sizes;
+function readHeads(
+  file: SafetensorsArrays,
+  { layers, keyHeads, pageBytes }: CapsuleSizes,
+  form: CacheForm,
+  absolutePosition: number,
+): CapsuleHead[] {
   checkShape(file, "lists", [layers, keyHeads]);
   const lists = new Map<number, Int32Array>();
   return Array.from(file.i32("lists"), (list, index) => {
     const positions = lists.get(list) ?? readPositions(file, `positions.${list}`, absolutePosition);
     lists.set(list, positions);
-    const place = `${Math.floor(index / keyHeads)}.${index % keyHeads}`;
-    const [keys, values] = ["keys", "values"].map((part) => {
-      checkShape(file, `${part}.${place}`, [positions.length, headSize]);
-      return file.f32(`${part}.${place}`);
-    });
-    return { positions, keys: keys!, values: values! };
+    const name = `pages.${Math.floor(index / keyHeads)}.${index % keyHeads}`;
+    checkShape(file, name, [Math.ceil(positions.length / PAGE_ENTRIES), pageBytes(form)]);
+    return { positions, pages: file.u8(name) };
   });
 }
 

@@ -2,7 +2,15 @@
 import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/pages.ts";
 import type { Model } from "../model/model.ts";
-import { type Budget, bytesTarget, checkProtect, countTarget, noTarget, ratioTarget, type Target } from "../press/budget.ts";
+import {
+  type Budget,
+  bytesTarget,
+  checkProtect,
+  countTarget,
+  noTarget,
+  ratioTarget,
+  type Target,
+} from "../press/budget.ts";
 import { highest } from "../press/choose.ts";
 import { CachedEntries, multiplyRows } from "../press/entries.ts";
 import type { LayerSelection, ModelEntries, Press, ReplayLayer } from "../press/press.ts";
@@ -13,11 +21,17 @@ import { Recorder } from "./recorder.ts";
 /** A budget, or none for a press that knows by itself how much to keep. */
 export type OptionalBudget =
   | Budget
-  | { readonly budget?: undefined; readonly ratio?: undefined; readonly bytes?: undefined; readonly protect?: undefined };
+  | {
+      readonly budget?: undefined;
+      readonly ratio?: undefined;
+      readonly bytes?: undefined;
+      readonly protect?: undefined;
+    };
 
 /** What a budget means for a press and a cache. @throws ArgumentError for a budget that cannot be */
 export function targetOf(budget: OptionalBudget, press: Press, cache: KeyValueCache): Target {
-  if (budget.budget === undefined && budget.ratio === undefined && budget.bytes === undefined) return noTarget(press.name);
+  if (budget.budget === undefined && budget.ratio === undefined && budget.bytes === undefined)
+    return noTarget(press.name);
   const protect = checkProtect(budget.protect ?? {});
   if (budget.ratio !== undefined) return ratioTarget(budget.ratio, protect);
   if (budget.budget !== undefined) return countTarget(budget.budget, protect);
@@ -33,12 +47,12 @@ export function targetOf(budget: OptionalBudget, press: Press, cache: KeyValueCa
 /** The cache after a pass as presses see it. */
 export function viewCache(model: Model, cache: KeyValueCache, tokens: Int32Array, recorder: Recorder): ModelEntries {
   const { core, decoder, tokenizer, prompt } = model;
-  const queries = { rows: recorder.layers("queries").length > 0 ? recorder.rows : 0, layers: recorder.layers("queries") };
+  const queries = {
+    rows: recorder.layers("queries").length > 0 ? recorder.rows : 0,
+    layers: recorder.layers("queries"),
+  };
   return {
-    layers: Array.from(
-      { length: cache.layers },
-      (_, layer) => new CachedEntries(layer, cache, core, decoder, queries),
-    ),
+    layers: Array.from({ length: cache.layers }, (_, layer) => new CachedEntries(layer, cache, core, decoder, queries)),
     tokens,
     prompt,
     encode: (text) => tokenizer.encode(text),

@@ -35,7 +35,8 @@ async function* encoded(pieces: AsyncIterable<string>, head: Int32Array, tokeniz
   yield head;
   const encoder = new StreamEncoder(tokenizer);
   for await (const piece of pieces) {
-    if (typeof piece !== "string") throw new ArgumentError(`A piece of a document should be a string and is ${typeof piece}`);
+    if (typeof piece !== "string")
+      throw new ArgumentError(`A piece of a document should be a string and is ${typeof piece}`);
     yield encoder.push(piece);
   }
   yield encoder.flush();

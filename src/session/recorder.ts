@@ -47,7 +47,10 @@ export class Recorder {
     const start = this.#total - this.rows;
     const firstRow = Math.max(0, start - first);
     const rows = count - firstRow;
-    if (rows <= 0 || this.#kept.size === 0) return run(undefined);
+    if (rows <= 0 || this.#kept.size === 0) {
+      run(undefined);
+      return;
+    }
     const { layers } = this.#config;
     const parts = [...this.#kept.keys()];
     const bytes = parts.map((part) => layers * rows * this.#width(part) * 4);

@@ -1,8 +1,8 @@
 /** A thousand seeded operations on caches and their forks: the caches' own bytes and the allocator's agree to the byte. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PagePool } from "../../src/cache/pages.ts";
 import { f32Pages } from "../../src/cache/page-form.ts";
+import { PagePool } from "../../src/cache/pages.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
 import { integers, makeCore, normals } from "../core/support.ts";
 import { Mirror } from "./support.ts";

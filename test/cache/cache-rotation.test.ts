@@ -2,8 +2,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Scheme } from "../../src/cache/cache.ts";
-import { PagePool } from "../../src/cache/pages.ts";
 import { f32Pages } from "../../src/cache/page-form.ts";
+import { PagePool } from "../../src/cache/pages.ts";
 import { type RotaryConfig, RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
 import { builds, integers, makeCore, normals } from "../core/support.ts";
 import { Mirror } from "./support.ts";

@@ -92,7 +92,7 @@ for (const build of builds) {
       };
       // A head's rows stand in pairs (0, 3), (1, 4), (2, 5).
       const order = [0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11];
-      order.forEach((from, row) => assert.equal(read(pointer, row), read(plain, from)));
+      for (const [row, from] of order.entries()) assert.equal(read(pointer, row), read(plain, from));
       for (const each of [address, pointer, plain]) core.free(each);
     });
 

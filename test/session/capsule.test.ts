@@ -37,8 +37,8 @@ function bytesInUse(): number {
 const isFormatError = (error: Error) => error instanceof FormatError;
 
 /** A session whose heads hold different entries, and different numbers of them; the first holds `least`. */
-function uneven(scheme: "contiguous" | "original", least = 5): Session {
-  const session = model.createSession({ scheme, window: 1000 });
+function uneven(scheme: "contiguous" | "original", cache: "f32" | "q8" = "f32", least = 5): Session {
+  const session = model.createSession({ scheme, cache, window: 1000 });
   session.prefill(tokens.subarray(0, 200));
   session.keep(
     Array.from({ length: 8 }, (_, layer) =>
@@ -48,9 +48,14 @@ function uneven(scheme: "contiguous" | "original", least = 5): Session {
   return session;
 }
 
-for (const scheme of ["contiguous", "original"] as const) {
-  test(`what is opened is what was saved, and goes on with the same bits, ${scheme}`, () => {
-    const session = uneven(scheme);
+for (const [scheme, cache] of [
+  ["contiguous", "f32"],
+  ["original", "f32"],
+  ["contiguous", "q8"],
+  ["original", "q8"],
+] as const) {
+  test(`what is opened is what was saved, and goes on with the same bits, ${scheme}, ${cache}`, () => {
+    const session = uneven(scheme, cache);
     const opened = model.openSession(session.save());
     assert.is(opened.scheme, scheme);
     for (const next of [tokens.subarray(200, 260), tokens.subarray(260, 261)]) {
@@ -92,6 +97,32 @@ test("a document read once is answered from its capsule, word for word", async (
   assert.ok(bytes.length >= content && bytes.length < content + 8000, `${bytes.length} bytes`);
   opened.dispose();
   session.dispose();
+});
+
+test("a capsule of 512 entries in 8 bits takes less than 1.2 MB and answers", async () => {
+  const session = model.createSession({ cache: "q8" });
+  await session.read(readFileSync(`${documentPath}.txt`, "utf8"), { questions, budget: 512 });
+  const bytes = session.save();
+  assert.ok(bytes.length <= 1_200_000, `${bytes.length} bytes`);
+  session.dispose();
+  const opened = model.openSession(bytes);
+  const answers = [];
+  for (const question of questions) answers.push(await gather(opened.ask(question)));
+  checkAnswers(answers);
+  opened.dispose();
+});
+
+test("entries that were dropped are not in the capsule", () => {
+  const [one, other] = [tokens.subarray(0, 40), Int32Array.from(tokens.subarray(0, 40)).fill(tokens[100]!, 20)];
+  const saved = [one, other].map((text) => {
+    const session = model.createSession();
+    session.prefill(text);
+    session.keep(Array.from({ length: 8 }, () => [0, 1].map(() => Array.from({ length: 20 }, (_, i) => i))));
+    const bytes = session.save();
+    session.dispose();
+    return bytes;
+  });
+  assert.equal(saved[0], saved[1]);
 });
 
 test("no altered byte and no missing end goes unnoticed, and nothing stays allocated", () => {
