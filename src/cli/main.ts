@@ -34,6 +34,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (interruption.signal.aborted) {
+    // The shell's prompt should not stand behind half an answer.
+    if (process.stdout.isTTY) process.stdout.write("\n");
     process.exitCode = INTERRUPTED;
   } else if (error instanceof CommanderError) {
     // Help and version are no errors, and neither is help for want of a command a fault to be named again.

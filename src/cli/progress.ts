@@ -4,7 +4,8 @@ import type { LoadProgress } from "../model/load.ts";
 import type { ReadProgress } from "../session/read.ts";
 import { bytes, count } from "./figures.ts";
 
-/** Milliseconds between two lines where one cannot be written over the other. */
+/** Milliseconds from one line to the next: where it is written over, and where it is not. */
+const TERMINAL_INTERVAL = 100;
 const LINE_INTERVAL = 2000;
 
 /** One line that is written over again on a terminal, and a line now and then elsewhere. */
@@ -47,14 +48,15 @@ export class Progress {
   }
 
   #line(text: string): void {
-    if (!this.#shown) return;
+    const interval = this.#terminal ? TERMINAL_INTERVAL : LINE_INTERVAL;
+    if (!this.#shown || performance.now() - this.#lastLine < interval) return;
+    this.#lastLine = performance.now();
     if (this.#terminal) {
       // A line that wraps could not be written over.
       process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`);
       this.#lineShown = true;
-    } else if (performance.now() - this.#lastLine >= LINE_INTERVAL) {
+    } else {
       process.stderr.write(`${text}\n`);
-      this.#lastLine = performance.now();
     }
   }
 

@@ -1,0 +1,110 @@
+/** `siskin ask`: right answers, the figures of --json, standard input, what goes where, and how it is stopped. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { checkAnswers, documentPath, questions, tokenCount } from "../runtimes/document.ts";
+import { run, start } from "./siskin.ts";
+
+interface Result {
+  answers: { question: string; answer: string }[];
+  tokens: number;
+  seconds: number;
+  cacheEntries: number;
+  cacheBytes: number;
+  peakBytes: number;
+}
+
+const test = suite("siskin ask");
+const document = `${documentPath}.txt`;
+const some = questions.slice(0, 2);
+let fromFile: Result;
+
+/** Bytes that 8 layers of 2 heads of 64 hold for entries in f32: pages of 32 entries, and the table of their addresses. */
+const pageBytes = (entries: number) => 8 * 2 * Math.ceil(entries / 32) * 32 * 2 * 64 * 4;
+
+test("--json: all questions in one reading, with the reading's figures, and nothing on standard error", async () => {
+  const { code, stdout, stderr } = await run(["ask", ...questions, "--document", document, "--json"]);
+  assert.is(code, 0);
+  assert.is(stderr, "");
+  const result: Result = JSON.parse(stdout);
+  assert.equal(Object.keys(result), ["answers", "tokens", "seconds", "cacheEntries", "cacheBytes", "peakBytes"]);
+  assert.equal(
+    result.answers.map(({ question }) => question),
+    questions,
+  );
+  checkAnswers(result.answers.map(({ answer }) => answer));
+  assert.is(result.tokens, tokenCount);
+  assert.is(result.cacheEntries, 512);
+  const table = result.cacheBytes - pageBytes(512);
+  assert.ok(table > 0 && table < 4096, `the table takes ${table} bytes`);
+  // The weights, 15,735,168 numbers of 4 bytes, are a part of it.
+  assert.ok(result.peakBytes > 4 * 15_735_168 + result.cacheBytes && result.peakBytes < 100e6);
+  assert.ok(result.seconds > 0);
+});
+
+test("standard input in pieces that cut characters is the same document", async () => {
+  const words = ["ask", ...some, "--budget", "256", "--chunk", "300", "--threads", "2", "--json", "--document"];
+  const file = await run([...words, document]);
+  fromFile = JSON.parse(file.stdout);
+  assert.is(fromFile.cacheEntries, 256);
+  const bytes = readFileSync(document);
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 997) }, (_, i) =>
+    bytes.subarray(i * 997, (i + 1) * 997),
+  );
+  const { code, stdout, stderr } = await run([...words, "-"], pieces);
+  assert.is(code, 0);
+  assert.is(stderr, "");
+  const { seconds: _, ...streamed } = JSON.parse(stdout);
+  const { seconds: __, ...whole } = fromFile;
+  assert.equal(streamed, whole);
+});
+
+test("answers alone on standard output, below their questions where there are several", async () => {
+  const words = ["--budget", "256", "--chunk", "300", "--document", document];
+  const several = await run(["ask", ...some, ...words]);
+  const expected = fromFile.answers.map(({ question, answer }) => `${question}\n${answer}\n`).join("\n");
+  assert.equal(several, { code: 0, stdout: expected, stderr: "" });
+  const one = await run(["ask", some[0]!, ...words]);
+  assert.is(one.code, 0);
+  assert.match(one.stdout, /^[^\n]*Mabel Chandra[^\n]*\n$/);
+});
+
+test("--press, --scheme and --cache reach the session", async () => {
+  const finch = await run([
+    "ask",
+    some[0]!,
+    "--press",
+    "finch",
+    "--scheme",
+    "original",
+    "--document",
+    document,
+    "--json",
+  ]);
+  assert.is(finch.code, 0, finch.stderr);
+  assert.is(JSON.parse(finch.stdout).cacheEntries, 512);
+  const small = await run(["ask", some[0]!, "--cache", "q8", "--document", document, "--json"]);
+  assert.is(small.code, 0, small.stderr);
+  const { cacheBytes, answers } = JSON.parse(small.stdout);
+  assert.ok(cacheBytes < 0.3 * pageBytes(512), `${cacheBytes} bytes`);
+  assert.ok(answers[0].answer.includes("Mabel Chandra"), answers[0].answer);
+});
+
+test("Ctrl-C in the middle of reading: exit code 130 and no error", async () => {
+  const child = start("ask", ...questions, "--document", "examples/documents/story.txt", "--progress");
+  const exit = once(child, "exit");
+  const stdout = text(child.stdout);
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (piece) => {
+    stderr += piece;
+  });
+  await once(child.stderr, "data");
+  child.kill("SIGINT");
+  assert.equal(await exit, [130, null]);
+  assert.is(await stdout, "");
+  assert.match(stderr, /^(read [\d,]+ of [\d,]+ tokens, [\d,]+ tokens\/s, 512 cache entries in 4\.2 MB\n)+$/);
+});
+
+test.run();

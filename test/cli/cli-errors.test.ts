@@ -1,0 +1,89 @@
+/** Whatever is wrong with a command is said in one line, with exit code 1; a reader that has had enough is no error. */
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { documentPath } from "../runtimes/document.ts";
+import { run, start } from "./siskin.ts";
+
+const test = suite("siskin's errors");
+
+const folder = mkdtempSync(join(tmpdir(), "siskin-cli-"));
+test.after(() => rmSync(folder, { recursive: true }));
+const empty = join(folder, "empty.txt");
+writeFileSync(empty, "");
+const damaged = join(folder, "damaged.gguf");
+writeFileSync(damaged, "GGUF\x03\0\0\0 and nothing more");
+
+const ask = (...words: string[]) => ["ask", "Who?", "--document", `${documentPath}.txt`, ...words];
+
+const cases: [words: string[], message: RegExp][] = [
+  [["frob"], /unknown command 'frob'/],
+  [["ask"], /--document/],
+  [["ask", "--document", empty], /questions/],
+  [ask("--bugdet", "3"), /unknown option '--bugdet'.*--budget/],
+  [ask("--budget", "0"), /--budget.*'0'.*positive whole number/],
+  [ask("--budget", "1e3"), /--budget.*'1e3'/],
+  [ask("--chunk", "-5"), /--chunk.*'-5'/],
+  [ask("--budget", "5000"), /5000.*window has 4096/],
+  [ask("--press", "best"), /--press.*best.*siskin, finch/],
+  [ask("--scheme", "stale"), /--scheme.*stale.*contiguous, original/],
+  [ask("--threads", "0"), /--threads.*'0'/],
+  [ask("--model", join(folder, "none")), /none.*config\.json/],
+  [ask("--model", join(folder, "none.gguf")), /none\.gguf.*no such file/],
+  [ask("--model", damaged), /damaged\.gguf.*(byte|ends|truncated)/],
+  [["ask", "Who?", "--document", join(folder, "none.txt")], /none\.txt cannot be read/],
+  [["ask", "Who?", "--document", folder], /cannot be read/],
+  [["ask", "Who?", "--document", empty], /document is empty/],
+  [["ask", "Who?", "--document", "-"], /document is empty/],
+  [["generate"], /prompt/],
+  [["generate", "one", "two"], /too many arguments/],
+  [["generate", "x", "--temperature", "-1"], /--temperature.*'-1'/],
+  [["generate", "x", "--top-p", "1.5"], /--top-p.*from 0 to 1/],
+  [["generate", "x", "--top-p", "0"], /topP cannot be 0/],
+  [["generate", "x", "--top-k", "0"], /--top-k.*'0'/],
+  [["generate", "x", "--seed", "1.5"], /--seed.*'1\.5'/],
+  [["generate", "x ".repeat(5000)], /window of 4096/],
+];
+
+for (const [words, message] of cases) {
+  const name = words.join(" ").replaceAll(folder, "FOLDER").replace(`${documentPath}.txt`, "FILE").slice(0, 60);
+  test(name, async () => {
+    const { code, stdout, stderr } = await run(words);
+    assert.is(code, 1);
+    assert.is(stdout, "");
+    assert.match(stderr, /^siskin: [^\n]+\n$/);
+    assert.match(stderr, message);
+  });
+}
+
+test("help and version are no errors", async () => {
+  const help = await run(["ask", "--help"]);
+  assert.is(help.code, 0);
+  assert.is(help.stderr, "");
+  for (const option of ["--document", "--budget", "--json"]) assert.ok(help.stdout.includes(option));
+  assert.equal(await run(["--version"]), { code: 0, stdout: "0.1.0\n", stderr: "" });
+});
+
+test("no command at all: the help, on standard error", async () => {
+  const { code, stdout, stderr } = await run([]);
+  assert.is(code, 1);
+  assert.is(stdout, "");
+  assert.match(stderr, /^Usage: siskin/);
+  assert.not.match(stderr, /siskin: /);
+});
+
+test("a reader that closes the pipe ends the command without an error", async () => {
+  const child = start("generate", "Once upon", "--max-tokens", "4000");
+  const closed = once(child, "exit");
+  const stderr = text(child.stderr);
+  await once(child.stdout, "data");
+  child.stdout.destroy();
+  assert.equal(await closed, [0, null]);
+  assert.is(await stderr, "");
+});
+
+test.run();
