@@ -4,18 +4,19 @@ import { type Command, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { SiskinError } from "../errors.ts";
-import type { Model } from "../model/model.ts";
 import { loadModel } from "../node.ts";
 import { finch } from "../press/finch.ts";
 import { siskin } from "../press/siskin.ts";
 import type { ReadProgress } from "../session/read.ts";
 import type { Session } from "../session/session.ts";
-import { openDocument } from "./document.ts";
+import { openDocument, readBytes, writeBytes } from "./files.ts";
 import { type ModelArguments, positiveInteger, withModel, withThreads } from "./options.ts";
 import { Progress } from "./progress.ts";
 
 interface AskArguments extends ModelArguments {
-  readonly document: string;
+  readonly document?: string;
+  readonly open?: string;
+  readonly save?: string;
   readonly budget: number;
   readonly chunk: number;
   readonly press: "siskin" | "finch";
@@ -25,26 +26,15 @@ interface AskArguments extends ModelArguments {
   readonly progress?: true;
 }
 
-/** What a reading came to: what --json prints beside the answers. */
-interface Reading {
-  /** Of the document. */
-  readonly tokens: number;
-  /** That reading took. */
-  readonly seconds: number;
-  /** That every head holds. */
-  readonly cacheEntries: number;
-  readonly cacheBytes: number;
-  /** The most memory that the core had in use at once. */
-  readonly peakBytes: number;
-}
-
 /** Adds the command. @param signal stops it */
 export function addAsk(program: Command, signal: AbortSignal): void {
   const command = program
     .command("ask")
     .description("read a document of any length once and answer questions about it")
-    .argument("<questions...>", "what to ask; all questions share one reading")
-    .requiredOption("--document <file>", "a text file, or - for standard input");
+    .argument("[questions...]", "what to ask; all questions share one reading")
+    .option("--document <file>", "a text file, or - for standard input")
+    .option("--save <file>", "keep what was read as a capsule; questions may come later")
+    .option("--open <file>", "ask a capsule that --save has written; a document is read behind it");
   withModel(command)
     .option("--budget <entries>", "cache entries that survive each chunk", positiveInteger, 512)
     .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
@@ -52,9 +42,12 @@ export function addAsk(program: Command, signal: AbortSignal): void {
     .addOption(
       new Option("--scheme <name>", "whether survivors move together or stay where they stood")
         .choices(["contiguous", "original"])
-        .default("contiguous"),
+        .default("contiguous")
+        .conflicts("open"),
     )
-    .addOption(new Option("--cache <form>", "how the cache is held").choices(["f32", "q8"]).default("f32"));
+    .addOption(
+      new Option("--cache <form>", "how the cache is held").choices(["f32", "q8"]).default("f32").conflicts("open"),
+    );
   withThreads(command)
     .option("--json", "print answers and figures as one JSON object")
     .option("--progress", "show progress where standard error is no terminal, too")
@@ -62,15 +55,26 @@ export function addAsk(program: Command, signal: AbortSignal): void {
 }
 
 async function ask(questions: readonly string[], options: AskArguments, signal: AbortSignal): Promise<void> {
+  const { document, open, save, threads } = options;
+  if (document === undefined && open === undefined) {
+    throw new SiskinError("There is nothing to ask about: give --document FILE, or --open FILE");
+  }
+  if (questions.length === 0 && save === undefined) {
+    throw new SiskinError("There is no question; without one, --save FILE keeps what was read");
+  }
   const progress = new Progress(options.progress === true);
-  const document = await openDocument(options.document, signal);
   try {
-    const { threads } = options;
+    // What cannot be opened is said before a model is loaded.
+    const text = document === undefined ? undefined : await openDocument(document, signal);
+    const capsule = open === undefined ? undefined : await readBytes(open);
     const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
     try {
-      const session = model.createSession({ scheme: options.scheme, cache: options.cache });
-      const reading = await read(session, document, questions, options, progress, signal);
-      if (options.json) await printJson(session, questions, reading, signal);
+      const { scheme, cache } = options;
+      const session = capsule ? model.openSession(capsule) : model.createSession({ scheme, cache });
+      const seconds = text === undefined ? 0 : await read(session, text, questions, options, progress, signal);
+      progress.end();
+      if (save !== undefined) await writeBytes(save, session.save());
+      if (options.json) await printJson(session, questions, seconds, signal);
       else await print(session, questions, signal);
     } finally {
       model.dispose();
@@ -80,7 +84,7 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
   }
 }
 
-/** Reads the document and says what that came to. */
+/** Reads the document. @returns seconds that it took */
 async function read(
   session: Session,
   document: string | AsyncIterable<string>,
@@ -88,13 +92,12 @@ async function read(
   options: AskArguments,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Reading> {
-  const { model } = session;
+): Promise<number> {
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   let last: ReadProgress | undefined;
   await session.read(document, {
-    questions,
+    questions: questions.length > 0 ? questions : undefined,
     press: options.press === "finch" ? finch() : siskin(),
     budget: options.budget,
     chunkLength: options.chunk,
@@ -104,31 +107,36 @@ async function read(
     },
     signal,
   });
-  const tokens = session.absolutePosition - model.prompt.head.length;
-  if (!last || tokens === 0) throw new SiskinError("The document is empty");
-  const reading = summary(session, model, tokens, seconds());
-  progress.read(last, reading.seconds, reading.peakBytes);
-  return reading;
+  const taken = seconds();
+  if (!last?.documentTokens) throw new SiskinError("The document is empty");
+  progress.read(last, taken, session.model.memory.peakBytes);
+  return taken;
 }
 
-function summary(session: Session, model: Model, tokens: number, seconds: number): Reading {
-  return {
-    tokens,
-    seconds: Number(seconds.toFixed(3)),
-    cacheEntries: session.cacheLength(0, 0),
-    cacheBytes: session.byteLength,
-    peakBytes: model.memory.peakBytes,
-  };
-}
-
-async function printJson(session: Session, questions: readonly string[], reading: Reading, signal: AbortSignal) {
+/** Writes one object. @param seconds that reading took */
+async function printJson(
+  session: Session,
+  questions: readonly string[],
+  seconds: number,
+  signal: AbortSignal,
+): Promise<void> {
   const answers: { question: string; answer: string }[] = [];
   for (const question of questions) {
     let answer = "";
     for await (const piece of session.ask(question, { signal })) answer += piece;
     answers.push({ question, answer });
   }
-  process.stdout.write(`${JSON.stringify({ answers, ...reading })}\n`);
+  const { model } = session;
+  const result = {
+    answers,
+    // Of the document, without the prompt's head.
+    tokens: session.absolutePosition - model.prompt.head.length,
+    seconds: Number(seconds.toFixed(3)),
+    cacheEntries: session.cacheLength(0, 0),
+    cacheBytes: session.byteLength,
+    peakBytes: model.memory.peakBytes,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
 /** Writes each answer as it comes; below its question where there are several. */

@@ -1,6 +1,8 @@
 /** `siskin ask`: right answers, the figures of --json, standard input, what goes where, and how it is stopped. */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -19,6 +21,9 @@ interface Result {
 const test = suite("siskin ask");
 const document = `${documentPath}.txt`;
 const some = questions.slice(0, 2);
+const folder = mkdtempSync(join(tmpdir(), "siskin-ask-"));
+test.after(() => rmSync(folder, { recursive: true }));
+/** With a budget of 256 and chunks of 300. */
 let fromFile: Result;
 
 /** Bytes that 8 layers of 2 heads of 64 hold for entries in f32: pages of 32 entries, and the table of their addresses. */
@@ -90,6 +95,38 @@ test("--press, --scheme and --cache reach the session", async () => {
   const { cacheBytes, answers } = JSON.parse(small.stdout);
   assert.ok(cacheBytes < 0.3 * pageBytes(512), `${cacheBytes} bytes`);
   assert.ok(answers[0].answer.includes("Mabel Chandra"), answers[0].answer);
+});
+
+test("a capsule: read once, asked later, with the same answers", async () => {
+  const file = join(folder, "chapter.capsule");
+  const words = ["--budget", "256", "--chunk", "300", "--document", document];
+  const saved = await run(["ask", ...some, ...words, "--save", file, "--json"]);
+  assert.is(saved.code, 0, saved.stderr);
+  const { answers, tokens, cacheEntries } = JSON.parse(saved.stdout);
+  assert.equal(answers, fromFile.answers);
+  const opened = await run(["ask", ...some, "--open", file, "--json"]);
+  assert.is(opened.code, 0, opened.stderr);
+  const result: Result = JSON.parse(opened.stdout);
+  assert.equal(
+    [result.answers, result.tokens, result.seconds, result.cacheEntries],
+    [answers, tokens, 0, cacheEntries],
+  );
+  // A second document is read behind the first.
+  const more = await run(["ask", some[0]!, "--open", file, "--budget", "256", "--document", "LICENSE", "--json"]);
+  assert.is(more.code, 0, more.stderr);
+  const both: Result = JSON.parse(more.stdout);
+  assert.ok(both.tokens > tokens + 1000 && both.cacheEntries === 256);
+  assert.ok(both.answers[0]!.answer.includes("Mabel Chandra"), both.answers[0]!.answer);
+});
+
+test("without a question a document can be read and kept", async () => {
+  const file = join(folder, "general.capsule");
+  const kept = await run(["ask", "--document", document, "--budget", "1024", "--save", file]);
+  assert.equal(kept, { code: 0, stdout: "", stderr: "" });
+  const { code, stdout } = await run(["ask", some[0]!, "--open", file, "--json"]);
+  assert.is(code, 0);
+  const { tokens, cacheEntries } = JSON.parse(stdout);
+  assert.equal([tokens, cacheEntries], [tokenCount, 1024]);
 });
 
 test("Ctrl-C in the middle of reading: exit code 130 and no error", async () => {

@@ -22,8 +22,12 @@ const ask = (...words: string[]) => ["ask", "Who?", "--document", `${documentPat
 
 const cases: [words: string[], message: RegExp][] = [
   [["frob"], /unknown command 'frob'/],
-  [["ask"], /--document/],
-  [["ask", "--document", empty], /questions/],
+  [["ask", "Who?"], /--document/],
+  [["ask", "--document", empty], /no question/],
+  [["ask", "Who?", "--open", join(folder, "none")], /none cannot be read/],
+  [["ask", "Who?", "--open", damaged], /capsule/],
+  [["ask", "Who?", "--open", damaged, "--scheme", "original"], /--scheme.*--open/],
+  [ask("--budget", "3000", "--chunk", "1000", "--save", folder), /cannot be written/],
   [ask("--bugdet", "3"), /unknown option '--bugdet'.*--budget/],
   [ask("--budget", "0"), /--budget.*'0'.*positive whole number/],
   [ask("--budget", "1e3"), /--budget.*'1e3'/],

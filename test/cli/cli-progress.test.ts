@@ -28,6 +28,7 @@ function written(columns: number | undefined, work: (at: (milliseconds: number) 
 }
 
 const state = (tokensRead: number, tokensTotal?: number) => ({
+  documentTokens: tokensRead - 2,
   tokensRead,
   tokensTotal,
   entries: 512,
