@@ -1,21 +1,23 @@
 /**
- * Attention of a single row over pages of the 8-bit cache, in integers: keys are turned into 16 bits a page at a time,
- * weights take the values' scales with them. Work is cut and merged as in attention-row.ts.
+ * Attention of a single row over pages of the 8-bit cache, in integers: keys are turned into 16 bits on their way to the
+ * product, weights take the values' scales with them. Work is cut and merged as in attention-row.ts.
  */
 import { AttentionLayer } from "./attention";
 import { PARTS, WEIGHTS_BYTES, partBytes, reset, weigh } from "./attention-row";
-import { fourScales, keyScales, oneScale, positionsQ8, valueScales } from "./page-q8";
-import { interleaveLow, maxLanes, sumEach } from "./simd";
+import { fourScales, keyScales, positionsQ8, twoScales, valueScales } from "./page-q8";
+import { interleaveLow, maxLanes, sumEachI32 } from "./simd";
 
-/** Largest query: 5,747 · 16,383 · 16 products a lane fit 32 bits for heads of 64, and in proportion for others. */
-const QUERY_ONE: f32 = 16383 * 64;
+/** Largest query: a block's 16 pairs, each at most 127 · √2 · 128 times 4,096 · √2, fit 32 bits. */
+const QUERY_ONE: f32 = 4096;
+/** Bits that a turned key drops of the 14 that stand for 1 in a rotation: 7 are left behind its quant's 8. */
+const TURN_SHIFT: i32 = 7;
 /** Largest weight: 32,767 · 127 · 32 entries fit 32 bits. */
 const WEIGHT_ONE: f32 = 32767;
 
 /** Bytes of scratch that a thread needs. */
 export function attentionRowScratchQ8(headSize: i32, pageShift: i32): i32 {
-  // Turned keys and their scales, queries and theirs, weights, weights as integers and their scales.
-  return (headSize << (pageShift + 1)) + (4 << pageShift) + headSize * 6 + 64 + 3 * <i32>WEIGHTS_BYTES + 3 * (headSize >> 5) * ((2 << pageShift) + 4);
+  // Queries and their scales, weights, weights as integers and their scales.
+  return headSize * 6 + 64 + 3 * <i32>WEIGHTS_BYTES + 3 * (headSize >> 5) * ((2 << pageShift) + 4);
 }
 
 /** As `attendRow`, over `layer.stored`; `parts`: [keyHeads][PARTS][group] partial results. */
@@ -23,9 +25,7 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
   const headSize = layer.headSize;
   const pageShift = layer.pageShift;
   const pageRows = 1 << pageShift;
-  const keys = scratch;
-  const scales = keys + (<usize>headSize << (pageShift + 1));
-  const queries = scales + (<usize>4 << pageShift);
+  const queries = scratch;
   const queryScales = queries + <usize>headSize * 6;
   const weights = queryScales + 64;
   const integers = weights + 3 * WEIGHTS_BYTES;
@@ -52,9 +52,8 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
       for (let index = first; index < end; index++) {
         const page = load<usize>(pages + (<usize>index << 2));
         const count = min(pageRows, entries - (index << pageShift));
-        turnKeys(page, keys, scales, count, headSize, pageShift, layer.shortRotations);
-        if (taken == 3) scoreEntries(3, queries, queryScales, keys, scales, weights, count, headSize);
-        else scoreEntries(2, queries, queryScales, keys, scales, weights, count, headSize);
+        if (taken == 3) scoreEntries(3, queries, queryScales, page, layer.shortRotations, weights, count, headSize, pageShift);
+        else scoreEntries(2, queries, queryScales, page, layer.shortRotations, weights, count, headSize, pageShift);
         for (let each = 0; each < taken; each++) {
           weigh(weights + WEIGHTS_BYTES * each, count, layer.scale * layer.keyFactor, part + partBytes(headSize) * each, headSize);
           quantiseWeights(weights + WEIGHTS_BYTES * each, page, integers + <usize>each * integersBytes(headSize, pageShift), count, headSize, pageShift);
@@ -75,7 +74,7 @@ function integersBytes(headSize: i32, pageShift: i32): usize {
   return <usize>(headSize >> 5) * ((2 << pageShift) + 4);
 }
 
-/** [headSize] f32 to i16 in the order of a page's keys: [block][16 low, 16 high]. */
+/** [headSize] f32 to i16 in the order of turned keys: for every four pairs of dimensions the low ones, then the high ones. */
 function quantiseQuery(source: usize, target: usize, scale: usize, headSize: i32): void {
   let largest = f32x4.splat(0);
   for (let i: usize = 0; i < <usize>headSize << 2; i += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(source + i)));
@@ -83,115 +82,90 @@ function quantiseQuery(source: usize, target: usize, scale: usize, headSize: i32
     max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
     max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
   );
-  const limit: f32 = QUERY_ONE / <f32>headSize;
-  store<f32>(scale, one / limit);
-  const inverse = f32x4.splat(one > 0 ? limit / one : 0);
-  for (let block: usize = 0; block < <usize>(headSize >> 5); block++) {
-    for (let side: usize = 0; side < 2; side++) {
-      for (let i: usize = 0; i < 64; i += 32) {
-        const at = source + (block << 6) + side * (<usize>headSize << 1) + i;
-        v128.store(
-          target + (block << 6) + (side << 5) + (i >> 1),
-          i16x8.narrow_i32x4_s(
-            i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(at), inverse))),
-            i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(at, 16), inverse))),
-          ),
-        );
-      }
-    }
+  // A turned key's unit is a 128th of its quant's.
+  store<f32>(scale, one / (QUERY_ONE * 128));
+  const inverse = f32x4.splat(one > 0 ? QUERY_ONE / one : 0);
+  const half = <usize>headSize << 1;
+  for (let i: usize = 0; i < half; i += 16) {
+    v128.store(
+      target + i,
+      i16x8.narrow_i32x4_s(
+        i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source + i), inverse))),
+        i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source + half + i), inverse))),
+      ),
+    );
   }
+}
+
+/** Four pairs of a key, turned: the low ones, then the high ones. */
+// @ts-ignore: decorator
+@inline
+function turnFour(key: usize, rotation: usize): v128 {
+  const pairs = v128.load8x8_s(key);
+  return i16x8.narrow_i32x4_s(
+    i32x4.shr_s(i32x4.dot_i16x8_s(pairs, v128.load(rotation)), TURN_SHIFT),
+    i32x4.shr_s(i32x4.dot_i16x8_s(pairs, v128.load(rotation, 16)), TURN_SHIFT),
+  );
 }
 
 /**
- * A page's keys, turned: [n][headSize] i16 in the page's order and [n] f32 scales.
- * @param rotations rotation rows: headSize/2 cosines, then as many sines, i16 of 16,384 for 1
+ * Products of `taken` (a constant, 2 or 3) query heads with a page's turned keys: [taken][64] f32 scores.
+ * @param rotations for each position and four pairs: (cosine, -sine) four times, then (sine, cosine), i16 of 16,384 for 1
  */
-function turnKeys(page: usize, target: usize, scales: usize, count: i32, headSize: i32, pageShift: i32, rotations: usize): void {
-  const zero = i64x2.splat(0);
-  let source = page;
-  for (let entry = 0; entry < count; entry++) {
-    const position = load<i32>(positionsQ8(page, headSize, pageShift) + (<usize>entry << 2));
-    let rotation = rotations + (<usize>headSize << 1) * position;
-    let scale = keyScales(page, headSize, pageShift) + (<usize>entry << 1);
-    let largest: f32 = 0;
-    for (let block = 0; block < headSize >> 5; block++) largest = max(largest, oneScale(scale + (<usize>(block << pageShift) << 1)));
-    // Eight bits come from widening; the product with 16,384 / 32,768 takes one, that with 8,192 / 32,768 two: what is
-    // left is five more than a key has, and leaves the other factor 15.
-    store<f32>(scales + (<usize>entry << 2), largest * (<f32>1 / 32));
-    const inverse: f32 = largest > 0 ? <f32>8192 / largest : 0;
-    for (let block = 0; block < headSize >> 5; block++) {
-      const share = i16x8.splat(<i16>(oneScale(scale) * inverse));
-      const low = v128.load(source);
-      const high = v128.load(source, 16);
-      const low0 = i8x16.shuffle(zero, low, 0, 16, 0, 17, 0, 18, 0, 19, 0, 20, 0, 21, 0, 22, 0, 23);
-      const high0 = i8x16.shuffle(zero, high, 0, 16, 0, 17, 0, 18, 0, 19, 0, 20, 0, 21, 0, 22, 0, 23);
-      turnEight(low0, high0, rotation, headSize, share, target);
-      const low1 = i8x16.shuffle(zero, low, 0, 24, 0, 25, 0, 26, 0, 27, 0, 28, 0, 29, 0, 30, 0, 31);
-      const high1 = i8x16.shuffle(zero, high, 0, 24, 0, 25, 0, 26, 0, 27, 0, 28, 0, 29, 0, 30, 0, 31);
-      turnEight(low1, high1, rotation + 16, headSize, share, target + 16);
-      rotation += 32;
-      target += 64;
-      source += 32;
-      scale += <usize>2 << pageShift;
-    }
-  }
-}
-
-/** Eight pairs of dimensions: the low ones to `target`, the high ones 32 bytes behind. */
-// @ts-ignore: decorator
-@inline
-function turnEight(low: v128, high: v128, rotation: usize, sines: i32, share: v128, target: usize): void {
-  const cosine = v128.load(rotation);
-  const sine = v128.load(rotation + sines);
-  const turnedLow = i16x8.sub(i16x8.q15mulr_sat_s(low, cosine), i16x8.q15mulr_sat_s(high, sine));
-  const turnedHigh = i16x8.add(i16x8.q15mulr_sat_s(high, cosine), i16x8.q15mulr_sat_s(low, sine));
-  v128.store(target, i16x8.q15mulr_sat_s(turnedLow, share));
-  v128.store(target, i16x8.q15mulr_sat_s(turnedHigh, share), 32);
-}
-
-/** Products of `taken` (a constant, 2 or 3) query heads with a page's turned keys: [taken][64] f32 scores. */
 // @ts-ignore: decorator
 @inline
 function scoreEntries(
-  taken: i32, queries: usize, queryScales: usize, keys: usize, scales: usize, scores: usize, count: i32, headSize: i32,
+  taken: i32, queries: usize, queryScales: usize, page: usize, rotations: usize, scores: usize, count: i32, headSize: i32, pageShift: i32,
 ): void {
   const rowBytes = <usize>headSize << 1;
-  const end = queries + rowBytes;
   const first = v128.load64_zero(queryScales);
   const ab = interleaveLow(first, first);
   const c = f32x4.splat(taken > 2 ? load<f32>(queryScales, 8) : 0);
+  const positions = positionsQ8(page, headSize, pageShift);
+  const keyEnd = <usize>headSize;
+  let scales = keyScales(page, headSize, pageShift);
+  let key = page;
   for (let entry = 0; entry < count; entry += 2) {
-    let q0 = queries, q1 = q0 + rowBytes, q2 = q1 + rowBytes, k0 = keys, k1 = keys + rowBytes;
-    let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0;
-    while (q0 < end) {
-      const v = v128.load(k0);
-      const w = v128.load(k1);
-      let x = v128.load(q0);
-      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v, x));
-      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w, x));
-      x = v128.load(q1);
-      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(v, x));
-      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w, x));
-      if (taken > 2) {
-        x = v128.load(q2);
-        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(v, x));
-        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w, x));
+    // Behind the last entry, that entry again.
+    const other = min(entry + 1, count - 1);
+    let r0 = rotations + (rowBytes << 1) * load<i32>(positions + (<usize>entry << 2));
+    let r1 = rotations + (rowBytes << 1) * load<i32>(positions + (<usize>other << 2));
+    let k0 = key, k1 = page + <usize>(other * headSize);
+    let q0 = queries;
+    let scale = scales;
+    let sumsAb = f32x4.splat(0), sumsC = sumsAb;
+    const end = k0 + keyEnd;
+    while (k0 < end) {
+      const blockEnd = k0 + 32;
+      let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0;
+      while (k0 < blockEnd) {
+        const v = turnFour(k0, r0);
+        const w = turnFour(k1, r1);
+        let x = v128.load(q0);
+        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v, x));
+        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w, x));
+        x = v128.load(q0 + rowBytes);
+        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(v, x));
+        b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w, x));
+        if (taken > 2) {
+          x = v128.load(q0 + (rowBytes << 1));
+          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(v, x));
+          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w, x));
+        }
+        q0 += 16; k0 += 8; k1 += 8; r0 += 32; r1 += 32;
       }
-      q0 += 16; q1 += 16; q2 += 16; k0 += 16; k1 += 16;
+      const pair = twoScales(scale);
+      scale += <usize>2 << pageShift;
+      sumsAb = f32x4.add(sumsAb, f32x4.mul(f32x4.convert_i32x4_s(sumEachI32(a0, a1, b0, b1)), pair));
+      if (taken > 2) sumsC = f32x4.add(sumsC, f32x4.mul(f32x4.convert_i32x4_s(sumEachI32(c0, c1, c0, c1)), pair));
     }
-    const both = v128.load64_splat(scales);
-    // The lanes' sum could pass 32 bits.
-    const sums = sumEach(f32x4.convert_i32x4_s(a0), f32x4.convert_i32x4_s(a1), f32x4.convert_i32x4_s(b0), f32x4.convert_i32x4_s(b1));
-    const products = f32x4.mul(f32x4.mul(sums, both), ab);
+    const products = f32x4.mul(sumsAb, ab);
     v128.store64_lane(scores, products, 0);
     v128.store64_lane(scores + WEIGHTS_BYTES, products, 1);
-    if (taken > 2) {
-      const last = sumEach(f32x4.convert_i32x4_s(c0), f32x4.convert_i32x4_s(c1), a0, a1);
-      v128.store64_lane(scores + 2 * WEIGHTS_BYTES, f32x4.mul(f32x4.mul(last, both), c), 0);
-    }
+    if (taken > 2) v128.store64_lane(scores + 2 * WEIGHTS_BYTES, f32x4.mul(sumsC, c), 0);
     scores += 8;
-    scales += 8;
-    keys += rowBytes << 1;
+    scales += 4;
+    key += keyEnd << 1;
   }
 }
 

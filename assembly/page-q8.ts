@@ -3,7 +3,7 @@
  * with a scale each.
  *
  * A page of n entries of one head of size d holds, one after another:
- *   keys       [n][d/32][16 low, 16 high] i8: a block is 16 pairs of dimensions i and i + d/2, which turn together
+ *   keys       [n][d/32][16][2] i8: a block is 16 pairs of dimensions i and i + d/2, which turn together
  *   values     [n/2][d][2] i8: two entries side by side, as `i32x4.dot_i16x8_s` sums them
  *   key scales, value scales   [d/32][n] u16 each: upper halves of f32, rounded up
  *   positions  [n] i32: the rotation row by which an entry's key is turned
@@ -37,6 +37,14 @@ export function positionsQ8(page: usize, headSize: i32, pageShift: i32): usize {
 @inline
 export function fourScales(at: usize): v128 {
   return i32x4.shl(v128.load16x4_u(at), 16);
+}
+
+/** Two scales, twice. */
+// @ts-ignore: decorator
+@inline
+export function twoScales(at: usize): v128 {
+  const both = v128.load32_splat(at);
+  return v128.and(i8x16.shuffle(both, both, 0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3), i32x4.splat(0xffff0000));
 }
 
 /** One scale. */
@@ -91,8 +99,10 @@ export function writeEntryQ8(page: usize, slot: i32, key: usize, value: usize, p
     const low = key + (block << 6);
     let scale = storeScale(keyScales(page, headSize, pageShift) + scaleOffset, largestMagnitude(low, low + half));
     let inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
-    v128.store(keyPlace + (block << 5), narrow(low, inverse));
-    v128.store(keyPlace + (block << 5), narrow(low + half, inverse), 16);
+    const lows = narrow(low, inverse);
+    const highs = narrow(low + half, inverse);
+    v128.store(keyPlace + (block << 5), i8x16.shuffle(lows, highs, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    v128.store(keyPlace + (block << 5), i8x16.shuffle(lows, highs, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), 16);
 
     const source = value + (block << 7);
     scale = storeScale(valueScales(page, headSize, pageShift) + scaleOffset, largestMagnitude(source, source + 64));
@@ -188,8 +198,9 @@ export function expandQ8(page: usize, target: usize, count: i32, headSize: i32, 
     for (let block: usize = 0; block < <usize>(headSize >> 5); block++) {
       const scale = f32x4.splat(oneScale(keyScales(page, headSize, pageShift) + (((block << pageShift) + entry) << 1)) * factor);
       for (let i: usize = 0; i < 16; i += 4) {
-        const low = f32x4.mul(fourBytes(keys + (block << 5) + i), scale);
-        const high = f32x4.mul(fourBytes(keys + (block << 5) + 16 + i), scale);
+        const pairs = v128.load8x8_s(keys + (block << 5) + (i << 1));
+        const low = f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(pairs, 16), 16)), scale);
+        const high = f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(pairs, 16)), scale);
         const at = (block << 6) + (i << 2);
         const cosine = v128.load(rotation + at);
         const sine = v128.load(rotation + half + at);
@@ -209,12 +220,6 @@ export function expandQ8(page: usize, target: usize, count: i32, headSize: i32, 
       if (entry + 1 < count) storeEight(target + rowBytes * (entry + 1) + (i << 2), i16x8.shr_s(both, 8), oneScale(scale + 2));
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function fourBytes(at: usize): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(at))));
 }
 
 // @ts-ignore: decorator

@@ -61,6 +61,15 @@ export function sumEach(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(lowHalves(ab, cd), highHalves(ab, cd));
 }
 
+/** The sums of four vectors of i32, one a lane. */
+// @ts-ignore: decorator
+@inline
+export function sumEachI32(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(interleaveLow(a, b), interleaveHigh(a, b));
+  const cd = i32x4.add(interleaveLow(c, d), interleaveHigh(c, d));
+  return i32x4.add(lowHalves(ab, cd), highHalves(ab, cd));
+}
+
 /** The maxima of four vectors, one a lane. */
 // @ts-ignore: decorator
 @inline

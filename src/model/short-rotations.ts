@@ -2,10 +2,10 @@
 import type { Core } from "../core/core.ts";
 import type { RotaryFrequencies } from "./rotary.ts";
 
-/** What stands for 1: a turned key then keeps one bit of 16 to spare. */
+/** What stands for 1: the sum of two products of 8 and 14 bits then loses 7 to fit 16. */
 const ONE = 16_384;
 
-/** A row for each position: [half] cosines, then [half] sines, i16. */
+/** A row for each position: for every four pairs of dimensions (cosine, -sine) four times, then (sine, cosine), i16. */
 export class ShortRotationRows {
   readonly #core: Core;
   readonly #frequencies: Float32Array;
@@ -22,13 +22,18 @@ export class ShortRotationRows {
     if (count <= this.#count) return this.#pointer;
     const half = this.#frequencies.length;
     const capacity = Math.ceil((count * 5) / 4 / 64) * 64;
-    const pointer = this.#core.allocate(capacity * half * 4);
-    const rows = new Int16Array(this.#core.memory.buffer, pointer, capacity * half * 2);
+    const pointer = this.#core.allocate(capacity * half * 8);
+    const rows = new Int16Array(this.#core.memory.buffer, pointer, capacity * half * 4);
     for (let row = 0; row < capacity; row++) {
       for (let i = 0; i < half; i++) {
         const angle = row * this.#frequencies[i]!;
-        rows[row * half * 2 + i] = Math.round(Math.cos(angle) * ONE);
-        rows[row * half * 2 + half + i] = Math.round(Math.sin(angle) * ONE);
+        const cosine = Math.round(Math.cos(angle) * ONE);
+        const sine = Math.round(Math.sin(angle) * ONE);
+        const place = row * half * 4 + (i >> 2) * 16 + (i & 3) * 2;
+        rows[place] = cosine;
+        rows[place + 1] = -sine;
+        rows[place + 8] = sine;
+        rows[place + 9] = cosine;
       }
     }
     this.dispose();

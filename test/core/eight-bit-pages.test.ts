@@ -24,17 +24,16 @@ const POSITIONS = 400;
 function rotations(headSize: number): { long: Float32Array; short: Uint32Array } {
   const half = headSize / 2;
   const long = new Float32Array(POSITIONS * headSize);
-  const short = new Int16Array(POSITIONS * headSize);
+  const short = new Int16Array(POSITIONS * headSize * 2);
   for (let position = 0; position < POSITIONS; position++) {
     for (let i = 0; i < half; i++) {
       const angle = position * 10_000 ** (-i / half);
-      for (const [at, value] of [
-        [i, Math.cos(angle)],
-        [i + half, Math.sin(angle)],
-      ] as const) {
-        long[position * headSize + at] = value;
-        short[position * headSize + at] = Math.round(value * 16_384);
-      }
+      const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+      long[position * headSize + i] = cosine;
+      long[position * headSize + i + half] = sine;
+      const place = position * headSize * 2 + (i >> 2) * 16 + (i & 3) * 2;
+      for (const [offset, value] of [cosine, -sine].entries()) short[place + offset] = Math.round(value * 16_384);
+      for (const [offset, value] of [sine, cosine].entries()) short[place + 8 + offset] = Math.round(value * 16_384);
     }
   }
   return { long, short: new Uint32Array(short.buffer) };
@@ -294,11 +293,12 @@ function attention(
       const expected = Float64Array.from(query, (_, i) =>
         powers.reduce((sum, power, index) => sum + (power / total) * headValues[index]![i]!, 0),
       );
-      // A turned key is off by two of its 32nd parts of a step; a query by half a step of 16,383 · 64 / headSize.
+      // A turned key is off by its last bit, a 128th of a step, and by 127 quants of its rotation's half bit of 14, twice;
+      // a query by half a step of 4,096.
       const querySum = query.reduce((sum, value) => sum + Math.abs(value), 0);
-      const queryStep = (largestMagnitude(query) * headSize) / (16_383 * 64);
+      const queryStep = largestMagnitude(query) / 4096;
       const keySum = Math.max(...headKeys.map((key) => key.reduce((sum, value) => sum + Math.abs(value), 0)));
-      const score = scale * (querySum * keySteps * (2 / 32) + keySum * queryStep * 0.5) + 1e-5;
+      const score = scale * (querySum * keySteps * (1 / 128 + 127 / 16_384) + keySum * queryStep * 0.5) + 1e-5;
       // Every weight moves by e^±score, over sums that move as much; in integers it is off by half of 1/32,767 of its page's largest.
       const allowed = largestValue * (Math.exp(2 * score) - 1 + (PAGE_ENTRIES * 0.5) / 32_767);
       assertNear(single!.subarray(at, at + headSize), expected, () => allowed, `head ${head}, query ${each}`);
