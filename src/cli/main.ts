@@ -14,10 +14,12 @@ const interruption = new AbortController();
 // Once: whoever presses Ctrl-C again means it.
 process.once("SIGINT", () => interruption.abort());
 // Whoever reads the output, as `head` does, may have had enough.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const program = new Command("siskin")

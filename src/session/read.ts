@@ -59,6 +59,7 @@ export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Ar
   signal?.throwIfAborted();
   for await (const chunk of rechunk(tokens, reading.chunkLength)) {
     signal?.throwIfAborted();
+    checkPositions(reading, chunk.length);
     const read = cache.absolutePosition - start + chunk.length;
     const grows = press.kind === "question" && press.schedule === "linear";
     const kept = grows ? held + Math.trunc(((budget - held) * read) / reading.tokensTotal!) : budget;
@@ -120,7 +121,8 @@ function meanFactors(questions: readonly Int32Array[], entries: number): Float32
   );
 }
 
-function checkReading({ press, budget, chunkLength, questions, window, cache, tokensTotal }: Reading): void {
+function checkReading(reading: Reading): void {
+  const { press, budget, chunkLength, questions, window, cache, tokensTotal } = reading;
   for (const [name, value] of Object.entries({ budget, chunkLength })) {
     if (!Number.isInteger(value) || value < 1)
       throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
@@ -138,13 +140,29 @@ function checkReading({ press, budget, chunkLength, questions, window, cache, to
       throw new ContextError(`The ${press.name} press cannot go on where heads hold different numbers of entries`);
     }
   }
-  const longestQuestion = questions.reduce((longest, question) => Math.max(longest, question.length), 0);
-  const needed = Math.max(budget, cache.longest) + chunkLength + longestQuestion;
+  const question = longest(questions);
+  const needed = Math.max(budget, cache.longest) + chunkLength + question;
   if (cache.scheme === "contiguous" && needed > window) {
     throw new ContextError(
-      `budget ${budget}, a chunk of ${chunkLength} and a question of ${longestQuestion} tokens need ${needed} positions; the window has ${window}`,
+      `budget ${budget}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${window}`,
     );
   }
+  checkPositions(reading, tokensTotal ?? 0);
+}
+
+/** In the original scheme what has been read takes positions too, kept or not. @throws ContextError when they do not suffice */
+function checkPositions({ cache, questions, window }: Reading, tokens: number): void {
+  const question = longest(questions);
+  if (cache.scheme === "original" && cache.absolutePosition + tokens + question > window) {
+    throw new ContextError(
+      `${tokens} tokens and a question of ${question} behind ${cache.absolutePosition} exceed the window of ${window} positions; the contiguous scheme reads text of any length`,
+    );
+  }
+}
+
+/** Tokens of the longest question. */
+function longest(questions: readonly Int32Array[]): number {
+  return questions.reduce((most, question) => Math.max(most, question.length), 0);
 }
 
 /** Cuts pieces of any length into chunks of `length`; the last may be shorter. */

@@ -33,6 +33,7 @@ const cases: [words: string[], message: RegExp][] = [
   [ask("--budget", "1e3"), /--budget.*'1e3'/],
   [ask("--chunk", "-5"), /--chunk.*'-5'/],
   [ask("--budget", "5000"), /5000.*window has 4096/],
+  [["ask", "Who?", "--document", "examples/documents/story.txt", "--scheme", "original"], /15897.*window of 4096/],
   [ask("--press", "best"), /--press.*best.*siskin, finch/],
   [ask("--scheme", "stale"), /--scheme.*stale.*contiguous, original/],
   [ask("--threads", "0"), /--threads.*'0'/],
