@@ -5,7 +5,7 @@
 import { AttentionLayer } from "./attention";
 import { PARTS, WEIGHTS_BYTES, partBytes, reset, weigh } from "./attention-row";
 import { fourScales, keyScales, positionsQ8, twoScales, valueScales } from "./page-q8";
-import { interleaveLow, maxLanes, sumEachI32 } from "./simd";
+import { interleaveLow, sumEachI32 } from "./simd";
 
 /** Largest query: a block's 16 pairs, each at most 127 · √2 · 128 times 4,096 · √2, fit 32 bits. */
 const QUERY_ONE: f32 = 4096;
@@ -13,11 +13,13 @@ const QUERY_ONE: f32 = 4096;
 const TURN_SHIFT: i32 = 7;
 /** Largest weight: 32,767 · 127 · 32 entries fit 32 bits. */
 const WEIGHT_ONE: f32 = 32767;
+/** 1.5 · 2^23: added to an f32, it leaves the nearest integer in the low bits. */
+const MAGIC: f32 = 12582912;
 
 /** Bytes of scratch that a thread needs. */
 export function attentionRowScratchQ8(headSize: i32, pageShift: i32): i32 {
-  // Queries and their scales, weights, weights as integers and their scales.
-  return headSize * 6 + 64 + 3 * <i32>WEIGHTS_BYTES + 3 * (headSize >> 5) * ((2 << pageShift) + 4);
+  // Queries and their scales, weights, the scales' inverses, weights as integers and their scales.
+  return headSize * 6 + 64 + 3 * <i32>WEIGHTS_BYTES + (headSize >> 5) * 4 + 3 * (headSize >> 5) * ((2 << pageShift) + 4);
 }
 
 /** As `attendRow`, over `layer.stored`; `parts`: [keyHeads][PARTS][group] partial results. */
@@ -28,7 +30,8 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
   const queries = scratch;
   const queryScales = queries + <usize>headSize * 6;
   const weights = queryScales + 64;
-  const integers = weights + 3 * WEIGHTS_BYTES;
+  const inverses = weights + 3 * WEIGHTS_BYTES;
+  const integers = inverses + (<usize>(headSize >> 5) << 2);
   const items = layer.keyHeads * PARTS;
   for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
     const head = item / PARTS;
@@ -54,9 +57,11 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
         const count = min(pageRows, entries - (index << pageShift));
         if (taken == 3) scoreEntries(3, queries, queryScales, page, layer.shortRotations, weights, count, headSize, pageShift);
         else scoreEntries(2, queries, queryScales, page, layer.shortRotations, weights, count, headSize, pageShift);
+        invertScales(page, inverses, count, headSize, pageShift);
         for (let each = 0; each < taken; each++) {
-          weigh(weights + WEIGHTS_BYTES * each, count, layer.scale * layer.keyFactor, part + partBytes(headSize) * each, headSize);
-          quantiseWeights(weights + WEIGHTS_BYTES * each, page, integers + <usize>each * integersBytes(headSize, pageShift), count, headSize, pageShift);
+          const own = weights + WEIGHTS_BYTES * each;
+          const largest = weigh(own, count, layer.scale * layer.keyFactor, part + partBytes(headSize) * each, headSize);
+          quantiseWeights(own, largest, count, page, inverses, integers + <usize>each * integersBytes(headSize, pageShift), headSize, pageShift);
         }
         if (taken == 3) addValues(3, integers, page, part + 16, partBytes(headSize), count, headSize, pageShift);
         else addValues(2, integers, page, part + 16, taken == 2 ? partBytes(headSize) : 0, count, headSize, pageShift);
@@ -139,18 +144,14 @@ function scoreEntries(
       const blockEnd = k0 + 32;
       let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0;
       while (k0 < blockEnd) {
-        const v = turnFour(k0, r0);
-        const w = turnFour(k1, r1);
+        const v = turnFour(k0, r0), w = turnFour(k1, r1);
         let x = v128.load(q0);
-        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v, x));
-        a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w, x));
+        a0 = i32x4.add(a0, i32x4.dot_i16x8_s(v, x)); a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w, x));
         x = v128.load(q0 + rowBytes);
-        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(v, x));
-        b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w, x));
+        b0 = i32x4.add(b0, i32x4.dot_i16x8_s(v, x)); b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w, x));
         if (taken > 2) {
           x = v128.load(q0 + (rowBytes << 1));
-          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(v, x));
-          c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w, x));
+          c0 = i32x4.add(c0, i32x4.dot_i16x8_s(v, x)); c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w, x));
         }
         q0 += 16; k0 += 8; k1 += 8; r0 += 32; r1 += 32;
       }
@@ -169,25 +170,52 @@ function scoreEntries(
   }
 }
 
-/** Weights times the values' scales as i16, block by block, and the scale of each block. */
-function quantiseWeights(weights: usize, page: usize, target: usize, count: i32, headSize: i32, pageShift: i32): void {
+/** What takes the values' scales in a page to integers, for each block: [headSize/32] f32, infinite where all are 0. */
+function invertScales(page: usize, target: usize, count: i32, headSize: i32, pageShift: i32): void {
   let scales = valueScales(page, headSize, pageShift);
-  const blocks = <usize>(headSize >> 5);
-  const factors = target + (blocks << (pageShift + 1));
-  const bytes = <usize>((count + 3) & ~3) << 2;
-  for (let block: usize = 0; block < blocks; block++) {
-    let largest = f32x4.splat(0);
-    // Scales behind the last entry may be anything; its weight is 0, and pmax passes over NaN.
-    for (let i: usize = 0; i < bytes; i += 16) {
-      largest = f32x4.pmax(largest, f32x4.mul(v128.load(weights + i), fourScales(scales + (i >> 1))));
-    }
-    const one = maxLanes(largest);
-    store<f32>(factors + (block << 2), one / WEIGHT_ONE);
-    const inverse = f32x4.splat(one > 0 ? WEIGHT_ONE / one : 0);
-    for (let i: usize = 0; i < bytes; i += 16) {
-      const product = f32x4.mul(f32x4.mul(v128.load(weights + i), fourScales(scales + (i >> 1))), inverse);
-      const integers = i32x4.trunc_sat_f32x4_s(f32x4.nearest(product));
-      v128.store64_lane(target + (i >> 1), i16x8.narrow_i32x4_s(integers, integers), 0);
+  for (let block = 0; block < headSize >> 5; block++) {
+    let top = i64x2.splat(0);
+    for (let i = 0; i < (count & ~7); i += 8) top = i16x8.max_u(top, v128.load(scales + (<usize>i << 1)));
+    top = i16x8.max_u(top, i8x16.shuffle(top, top, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    top = i16x8.max_u(top, i8x16.shuffle(top, top, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
+    let largest = max(<u32>i16x8.extract_lane_u(top, 0), <u32>i16x8.extract_lane_u(top, 1));
+    for (let i = count & ~7; i < count; i++) largest = max(largest, <u32>load<u16>(scales + (<usize>i << 1)));
+    store<f32>(target, WEIGHT_ONE / reinterpret<f32>(largest << 16));
+    target += 4;
+    scales += <usize>2 << pageShift;
+  }
+}
+
+/**
+ * A page's weights times the values' scales as i16, block by block.
+ * @param weights room for a multiple of 8
+ * @param inverses [headSize/32], from `invertScales`
+ * @param target [headSize/32][n] i16, then [headSize/32] f32, what 1 of them stands for
+ */
+function quantiseWeights(
+  weights: usize, largest: f32, count: i32, page: usize, inverses: usize, target: usize, headSize: i32, pageShift: i32,
+): void {
+  const end = <usize>count << 2;
+  // Scales behind the last entry may be anything: their weight is 0, and pmax makes 0 of NaN.
+  memory.fill(weights + end, 0, ((<usize>count + 7) & ~7) * 4 - end);
+  let scales = valueScales(page, headSize, pageShift);
+  const factors = target + (<usize>(headSize >> 5) << (pageShift + 1));
+  const magic = f32x4.splat(MAGIC);
+  const zero = f32x4.splat(0);
+  for (let block: usize = 0; block < <usize>(headSize >> 5) << 2; block += 4) {
+    const inverse = load<f32>(inverses + block);
+    store<f32>(factors + block, largest / inverse);
+    const unit = f32x4.splat(inverse / largest);
+    for (let i: usize = 0; i < end; i += 32) {
+      const low = f32x4.mul(f32x4.mul(v128.load(weights + i), unit), fourScales(scales + (i >> 1)));
+      const high = f32x4.mul(f32x4.mul(v128.load(weights + i, 16), unit), fourScales(scales + (i >> 1) + 8));
+      v128.store(
+        target + (i >> 1),
+        i16x8.narrow_i32x4_s(
+          i32x4.sub(f32x4.add(f32x4.pmax(zero, low), magic), magic),
+          i32x4.sub(f32x4.add(f32x4.pmax(zero, high), magic), magic),
+        ),
+      );
     }
     target += <usize>2 << pageShift;
     scales += <usize>2 << pageShift;

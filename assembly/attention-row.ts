@@ -189,8 +189,11 @@ function scoreSingle(q: usize, k: usize, stride: usize, s: usize, count: i32): v
   }
 }
 
-/** Scores become weights against the largest so far; sum and outputs so far are scaled down to it. */
-export function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32): void {
+/**
+ * Scores become weights against the largest so far; sum and outputs so far are scaled down to it.
+ * @returns the largest of the weights
+ */
+export function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32): f32 {
   const factor = f32x4.splat(scale);
   const end = scores + (<usize>((count + 3) & ~3) << 2);
   // Entries beyond the last are not seen.
@@ -212,12 +215,15 @@ export function weigh(scores: usize, count: i32, scale: f32, part: usize, headSi
   }
   const level = f32x4.splat(largest);
   let sum = f32x4.splat(0);
+  top = sum;
   for (let at = scores; at < end; at += 16) {
     const weight = exponential(f32x4.sub(v128.load(at), level));
     sum = f32x4.add(sum, weight);
+    top = f32x4.pmax(top, weight);
     v128.store(at, weight);
   }
   store<f32>(part, load<f32>(part, 4) + sumLanes(sum), 4);
+  return maxLanes(top);
 }
 
 /** `outputs` of the three query heads lie `step` bytes apart. */
