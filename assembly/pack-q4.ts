@@ -85,14 +85,14 @@ function packNibbles(source: usize, target: usize): void {
   store<u32>(target, packGroup((b >> 4) & low), 96);
 }
 
-/** Eight quants, a byte each, as two lanes of 16 bits: the even ones, and the odd ones. */
+/** Eight quants, a byte each, as two lanes of 16 bits: the even ones, and the odd ones, the fourth of each less 8. */
 // @ts-ignore: decorator
 @inline
 function packGroup(bytes: u64): u32 {
   const pairs = bytes | (bytes >> 12);
   const even = (<u32>pairs & 0xff) | (<u32>(pairs >> 24) & 0xff00);
   const odd = (<u32>(pairs >> 8) & 0xff) | (<u32>(pairs >> 32) & 0xff00);
-  return even | (odd << 16);
+  return (even | (odd << 16)) ^ 0x80008000;
 }
 
 /** Block `part` of a Q4_K super-block: its scale and minimum as f32, its quants. */
@@ -159,7 +159,7 @@ export function embedQ4(weights: usize, row: i32, depth: i32, target: usize, wid
     const minimum = wide ? load<f32>(pair, 4) : f16ToF32(load<u16>(pair, 2));
     for (let k = 0; k < 32; k++) {
       const quants: u32 = load<u16>(block + scaleBytes + quantOffset(lane) + (<usize>(k >> 3) << 5) + (<usize>(k & 1) << 1));
-      store<f32>(target + (<usize>k << 2), <f32>((quants >> (((k >> 1) & 3) << 2)) & 15) * scale + minimum);
+      store<f32>(target + (<usize>k << 2), <f32>(((quants ^ 0x8000) >> (((k >> 1) & 3) << 2)) & 15) * scale + minimum);
     }
     target += 128;
     block += scaleBytes + QUANT_BYTES;

@@ -112,6 +112,8 @@ function transposeStore(v0: v128, v1: v128, v2: v128, v3: v128, target: usize): 
 const MATMUL_ONE: f32 = 2047;
 /** Largest activation in a matrix-vector product: 32,767 · 127 · 32 fits 32 bits. */
 const MATVEC_ONE: f32 = 32767;
+/** The same for 4-bit weights: less 16 times another, it fits 16 bits. */
+const MATVEC_Q4_ONE: f32 = 1927;
 
 /**
  * Quantises the row tiles [firstTile, endTile) of [rows][depth] f32 to 12-bit integers, block of depth by block of
@@ -147,10 +149,7 @@ function quantiseTileRow(source: usize, target: usize, scale: usize, count: i32)
   const inverse = f32x4.splat(largest > 0 ? MATMUL_ONE / largest : 0);
   const end = source + (<usize>count << 2);
   while (source < end) {
-    const pairs = i16x8.narrow_i32x4_s(
-      i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), inverse))),
-      i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source, 16), inverse))),
-    );
+    const pairs = i16x8.narrow_i32x4_s(integers(source, inverse), integers(source + 16, inverse));
     v128.store32_lane(target, pairs, 0);
     v128.store32_lane(target, pairs, 1, 16);
     v128.store32_lane(target, pairs, 2, 32);
@@ -160,25 +159,62 @@ function quantiseTileRow(source: usize, target: usize, scale: usize, count: i32)
   }
 }
 
-/** Quantises one row of `depth` (a multiple of 32) f32 to 16-bit integers, its scale in `scale`, the sum of each 32 of those in `sums`, as f32. */
-export function quantiseRow(source: usize, target: usize, scale: usize, sums: usize, depth: i32): void {
+/** Quantises one row of `depth` (a multiple of 32) f32 to 16-bit integers, its scale in `scale`. */
+export function quantiseRow(source: usize, target: usize, scale: usize, depth: i32): void {
   const largest = largestMagnitude(source, depth);
   store<f32>(scale, largest / MATVEC_ONE);
   const inverse = f32x4.splat(largest > 0 ? MATVEC_ONE / largest : 0);
   const end = source + (<usize>depth << 2);
   while (source < end) {
-    let sum = i32x4.splat(0);
-    for (let part = 0; part < 4; part++) {
-      const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), inverse)));
-      const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source, 16), inverse)));
-      sum = i32x4.add(sum, i32x4.add(low, high));
-      v128.store(target, i16x8.narrow_i32x4_s(low, high));
-      source += 32;
-      target += 16;
+    v128.store(target, i16x8.narrow_i32x4_s(integers(source, inverse), integers(source + 16, inverse)));
+    source += 32;
+    target += 16;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function integers(source: usize, inverse: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), inverse)));
+}
+
+/**
+ * Quantises one row of `depth` (a multiple of 32) f32 for 4-bit weights: for each four pairs, the first, then each less
+ * 16 times the one before it. weights-q4.ts says why.
+ * @param target [depth] i16
+ * @param scales [blocks of depth] f32, as `integerBlock` cuts them
+ * @param sums for each 32: their sum, f32, and 8 times the sum of the fourth pairs, i32
+ */
+export function quantiseRowQ4(source: usize, target: usize, scales: usize, sums: usize, depth: i32): void {
+  const step = integerBlock(depth);
+  const zero = i64x2.splat(0);
+  for (let start = 0; start < depth; start += step) {
+    const block = min(step, depth - start);
+    const largest = largestMagnitude(source, block);
+    store<f32>(scales, largest / MATVEC_Q4_ONE);
+    scales += 4;
+    const inverse = f32x4.splat(largest > 0 ? MATVEC_Q4_ONE / largest : 0);
+    const end = source + (<usize>block << 2);
+    while (source < end) {
+      let lows = zero, highs = zero;
+      for (let group = 0; group < 4; group++) {
+        const low = integers(source, inverse);
+        const high = integers(source + 16, inverse);
+        lows = i32x4.add(lows, low);
+        highs = i32x4.add(highs, high);
+        const pairs = i16x8.narrow_i32x4_s(low, high);
+        const before = i8x16.shuffle(zero, pairs, 0, 1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
+        v128.store(target, i16x8.sub(pairs, i16x8.shl(before, 4)));
+        source += 32;
+        target += 16;
+      }
+      const fourth = i32x4.extract_lane(highs, 2) + i32x4.extract_lane(highs, 3);
+      const four = i32x4.add(lows, highs);
+      const rest = i32x4.extract_lane(four, 0) + i32x4.extract_lane(four, 1) + i32x4.extract_lane(four, 2) + i32x4.extract_lane(four, 3);
+      store<f32>(sums, <f32>rest);
+      store<i32>(sums, fourth << 3, 4);
+      sums += 8;
     }
-    const total = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
-    store<f32>(sums, <f32>total);
-    sums += 4;
   }
 }
 

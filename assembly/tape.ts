@@ -13,7 +13,7 @@ import { embedF32, embedQ8 } from "./pack";
 import { appendRowsQ8, expandQ8 } from "./page-q8";
 import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
-import { packRowsF32, quantiseRow, quantiseRows, rmsNorm, siluMultiply } from "./rows";
+import { packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, siluMultiply } from "./rows";
 import { barrier, nextJob, Team } from "./team";
 import { matmulQ4, matvecQ4 } from "./weights-q4";
 import { matmulQ8, matvecQ8 } from "./weights-q8";
@@ -45,6 +45,7 @@ const enum Operation {
   AppendQ8,
   ExpandQ8,
   AttendRowQ8,
+  QuantiseRowQ4,
 }
 
 // @ts-ignore: decorator
@@ -119,9 +120,9 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         break;
       }
       case Operation.QuantiseRow: {
-        // source, target, scale, sums, depth
-        if (thread == 0) quantiseRow(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5));
-        tape += 24;
+        // source, target, scale, depth
+        if (thread == 0) quantiseRow(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4));
+        tape += 20;
         break;
       }
       case Operation.MatmulF32: {
@@ -235,10 +236,10 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         break;
       }
       case Operation.MatvecQ4: {
-        // activations, scale, sums, weights, results, depth, panels, accumulate, wide
+        // activations, scales, sums, weights, results, depth, panels, accumulate, wide
         const panels = word(tape, 7);
         matvecQ4(
-          word(tape, 1), load<f32>(word(tape, 2)), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6),
+          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6),
           share(panels, thread, threads), share(panels, next, threads), word(tape, 8), bool(word(tape, 9)),
         );
         tape += 40;
@@ -285,6 +286,12 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
           }
         }
         tape += 8;
+        break;
+      }
+      case Operation.QuantiseRowQ4: {
+        // source, target, scales, sums, depth
+        if (thread == 0) quantiseRowQ4(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5));
+        tape += 24;
         break;
       }
       case Operation.AttendRowQ8: {

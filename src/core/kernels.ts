@@ -68,7 +68,7 @@ export interface Kernels {
   ): void;
   matvecQ4(
     activations: number,
-    scale: number,
+    scales: number,
     sums: number,
     weights: number,
     results: number,
@@ -95,7 +95,8 @@ export interface Kernels {
     firstTile: number,
     endTile: number,
   ): void;
-  quantiseRow(source: number, target: number, scale: number, sums: number, depth: number): void;
+  quantiseRow(source: number, target: number, scale: number, depth: number): void;
+  quantiseRowQ4(source: number, target: number, scales: number, sums: number, depth: number): void;
   embedF32(weights: number, row: number, depth: number, target: number): void;
   embedQ4(weights: number, row: number, depth: number, target: number, wide: number): void;
   embedQ8(weights: number, row: number, depth: number, target: number): void;

@@ -28,6 +28,7 @@ const Operation = {
   AppendQ8: 23,
   ExpandQ8: 24,
   AttendRowQ8: 25,
+  QuantiseRowQ4: 26,
 } as const;
 
 const floatWord = new Float32Array(1);
@@ -70,8 +71,12 @@ export class Tape {
     this.#words.push(Operation.QuantiseRows, source, target, scales, rows, depth);
   }
 
-  quantiseRow(source: number, target: number, scale: number, sums: number, depth: number): void {
-    this.#words.push(Operation.QuantiseRow, source, target, scale, sums, depth);
+  quantiseRow(source: number, target: number, scale: number, depth: number): void {
+    this.#words.push(Operation.QuantiseRow, source, target, scale, depth);
+  }
+
+  quantiseRowQ4(source: number, target: number, scales: number, sums: number, depth: number): void {
+    this.#words.push(Operation.QuantiseRowQ4, source, target, scales, sums, depth);
   }
 
   /**
@@ -95,11 +100,11 @@ export class Tape {
     else this.#words.push(Operation.MatmulQ4, activations, rowScales, ...rest, Number(wide));
   }
 
-  /** results (+)= weights · one row: f32 as it is, or quantised with one scale and the sums of each 32. */
+  /** results (+)= weights · one row: f32 as it is, or quantised as the form wants it; only 4 bits need `sums`. */
   matvec(
     matrix: TapeMatrix,
     activations: number,
-    scale: number,
+    scales: number,
     sums: number,
     results: number,
     accumulate: boolean,
@@ -107,8 +112,8 @@ export class Tape {
     const { form, pointer, depth, panels, wide } = matrix;
     const rest = [pointer, results, depth, panels, Number(accumulate)];
     if (form === "f32") this.#words.push(Operation.MatvecF32, activations, ...rest);
-    else if (form === "q8") this.#words.push(Operation.MatvecQ8, activations, scale, ...rest);
-    else this.#words.push(Operation.MatvecQ4, activations, scale, sums, ...rest, Number(wide));
+    else if (form === "q8") this.#words.push(Operation.MatvecQ8, activations, scales, ...rest);
+    else this.#words.push(Operation.MatvecQ4, activations, scales, sums, ...rest, Number(wide));
   }
 
   /** @param rotations address of the word that holds the address of the rotation rows: they may move as they grow */

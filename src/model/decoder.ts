@@ -371,9 +371,12 @@ export class Decoder {
     const { depth } = products[0]![0];
     const forms = new Set(products.map(([matrix]) => matrix.form));
     if (forms.has("f32") && rows > 1) tape.packRows(source, parts.packed, rows, depth);
-    if (forms.has("q8") || forms.has("q4")) {
-      if (rows > 1) tape.quantiseRows(source, parts.quantised, parts.scales, rows, depth);
-      else tape.quantiseRow(source, parts.quantised, parts.scales, parts.sums, depth);
+    if (rows > 1 && (forms.has("q8") || forms.has("q4"))) {
+      tape.quantiseRows(source, parts.quantised, parts.scales, rows, depth);
+    }
+    if (rows === 1 && forms.has("q8")) tape.quantiseRow(source, parts.quantised, parts.scales, depth);
+    if (rows === 1 && forms.has("q4")) {
+      tape.quantiseRowQ4(source, parts.differences, parts.differenceScales, parts.sums, depth);
     }
     tape.barrier();
     for (const [matrix, results, accumulate] of products) {
@@ -381,8 +384,9 @@ export class Decoder {
         const activations = matrix.form === "f32" ? parts.packed : parts.quantised;
         tape.matmul(matrix, activations, parts.scales, results, matrix.panels * 32, rows, accumulate);
       } else {
-        const activations = matrix.form === "f32" ? source : parts.quantised;
-        tape.matvec(matrix, activations, parts.scales, parts.sums, results, accumulate);
+        const activations = { f32: source, q8: parts.quantised, q4: parts.differences }[matrix.form];
+        const scales = matrix.form === "q4" ? parts.differenceScales : parts.scales;
+        tape.matvec(matrix, activations, scales, parts.sums, results, accumulate);
       }
     }
   }

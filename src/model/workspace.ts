@@ -19,6 +19,9 @@ export interface WorkspaceParts {
   readonly packed: number;
   readonly quantised: number;
   readonly scales: number;
+  /** One row for 4-bit weights, the scales of its blocks and its sums. */
+  readonly differences: number;
+  readonly differenceScales: number;
   readonly sums: number;
   readonly queries: number;
   readonly keys: number;
@@ -93,7 +96,9 @@ function measure(core: Core, config: ModelConfig, capacity: number, segments: nu
     packed: rows * widest * 4,
     quantised: rows * widest * 2,
     scales: rows * scaleBlocks * 4,
-    sums: scaleBlocks * 4,
+    differences: widest * 2,
+    differenceScales: scaleBlocks * 4,
+    sums: scaleBlocks * 8,
     queries: rows * queryWidth * 4,
     keys: (rows + PAGE_ENTRIES) * keyHeads * headSize * 4,
     values: (rows + PAGE_ENTRIES) * keyHeads * headSize * 4,

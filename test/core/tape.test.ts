@@ -45,13 +45,15 @@ const packed = core.allocate(8 * DEPTH * 4);
 kernels.packRowsF32(rows, packed, ROWS, DEPTH, 0, 2);
 const [quantised, scales] = [core.allocate(8 * DEPTH * 2), core.allocate(128)];
 kernels.quantiseRows(rows, quantised, scales, ROWS, DEPTH, 0, 2);
-const [quantisedRow, scale, sums] = [core.allocate(DEPTH * 2), core.allocate(4), core.allocate(64)];
-kernels.quantiseRow(rows, quantisedRow, scale, sums, DEPTH);
+const [quantisedRow, scale] = [core.allocate(DEPTH * 2), core.allocate(4)];
+kernels.quantiseRow(rows, quantisedRow, scale, DEPTH);
+const [differences, differenceScales, sums] = [core.allocate(DEPTH * 2), core.allocate(64), core.allocate(128)];
+kernels.quantiseRowQ4(rows, differences, differenceScales, sums, DEPTH);
 const factor = core.f32(scale, 1)[0]!;
 const tokenCell = place(core, tokens);
 const target = core.allocate(8 * DEPTH * 4);
 const other = core.allocate(512);
-const last = core.allocate(64);
+const last = core.allocate(128);
 const wide: [number, number] = [target, 8 * DEPTH * 4];
 
 const embed = (matrix: TapeMatrix, kernel: (token: number, target: number) => void): Step => ({
@@ -82,9 +84,14 @@ const steps: Record<string, Step> = {
     written: [wide, [other, 512]],
   },
   quantiseRow: {
-    tape: (tape) => tape.quantiseRow(rows, target, other, last, DEPTH),
-    kernel: () => kernels.quantiseRow(rows, target, other, last, DEPTH),
-    written: [wide, [other, 512], [last, 64]],
+    tape: (tape) => tape.quantiseRow(rows, target, other, DEPTH),
+    kernel: () => kernels.quantiseRow(rows, target, other, DEPTH),
+    written: [wide, [other, 512]],
+  },
+  quantiseRowQ4: {
+    tape: (tape) => tape.quantiseRowQ4(rows, target, other, last, DEPTH),
+    kernel: () => kernels.quantiseRowQ4(rows, target, other, last, DEPTH),
+    written: [wide, [other, 512], [last, 128]],
   },
   siluMultiply: {
     tape: (tape) => tape.siluMultiply(target, rows, DEPTH, ROWS),
@@ -119,13 +126,13 @@ for (const accumulate of [false, true]) {
   );
   add(
     "matvec, q8",
-    (tape) => tape.matvec(q8, quantisedRow, scale, sums, target, accumulate),
+    (tape) => tape.matvec(q8, quantisedRow, scale, 0, target, accumulate),
     () => kernels.matvecQ8(quantisedRow, factor, q8.pointer, target, DEPTH, 0, PANELS, flag),
   );
   add(
     "matvec, q4",
-    (tape) => tape.matvec(q4, quantisedRow, scale, sums, target, accumulate),
-    () => kernels.matvecQ4(quantisedRow, factor, sums, q4.pointer, target, DEPTH, 0, PANELS, flag, 1),
+    (tape) => tape.matvec(q4, differences, differenceScales, sums, target, accumulate),
+    () => kernels.matvecQ4(differences, differenceScales, sums, q4.pointer, target, DEPTH, 0, PANELS, flag, 1),
   );
 }
 
