@@ -1,0 +1,114 @@
+/** The forward pass in float32 against transformers: logits, greedy text and surprise of nano and of SmolLM2-135M. */
+import { readFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
+import { loadModel, type Model } from "../../src/node.ts";
+import { likeliest } from "../../src/session/sampling.ts";
+import { assertNear } from "../core/support.ts";
+import { sharedPath } from "../support/shared.ts";
+
+const test = suite("forward");
+
+/** Ten times what float32 and float64 of the reference differ by in SmolLM2; nano's difference is a tenth of it. */
+const LOGIT_TOLERANCE = 2e-3;
+/** A greedy step whose best two logits are nearer than this may fall either way. */
+const SMALL_GAP = 1e-3;
+
+interface Recorded {
+  readonly greedy: readonly {
+    readonly prompt_ids: readonly number[];
+    readonly ids: readonly number[];
+    readonly gap: readonly number[];
+  }[];
+}
+
+const smolLM2 = sharedPath("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+const models = [
+  {
+    name: "nano",
+    path: "models/nano",
+    fixture: "test/fixtures/forward/nano",
+    lengths: [1, 2, 7, 64, 257, 700, 3000],
+    perplexityTokens: 2000,
+  },
+  {
+    name: "SmolLM2",
+    path: smolLM2,
+    fixture: sharedPath("fixtures/forward/smollm2.json")?.replace(/\.json$/, ""),
+    lengths: [1, 2, 7, 64, 257, 700],
+    perplexityTokens: 700,
+  },
+];
+
+for (const { name, path, fixture, lengths, perplexityTokens } of models) {
+  if (path === undefined || fixture === undefined) continue;
+  const { greedy } = JSON.parse(readFileSync(`${fixture}.json`, "utf8")) as Recorded;
+  const tensors = readSafetensors(readFileSync(`${fixture}.safetensors`));
+  /** The first part of the recorded 2,000 tokens. */
+  const text = tensors.i32("perplexity.tokens").subarray(0, perplexityTokens);
+  const expected = tensors.f32("perplexity.nll").subarray(0, perplexityTokens - 1);
+  let model: Model;
+
+  test(`${name}: loads`, async () => {
+    model = await loadModel(path, { weights: "f32" });
+  });
+
+  for (const length of lengths) {
+    test(`${name}: logits of ${length} tokens`, () => {
+      const session = model.createSession();
+      const tokens = tensors.i32(`n${length}.tokens`);
+      assert.is(tokens.length, length);
+      assertNear(session.prefill(tokens), tensors.f32(`n${length}.logits`), () => LOGIT_TOLERANCE);
+      session.dispose();
+    });
+  }
+
+  test(`${name}: greedy text`, () => {
+    assert.is(greedy.length, 4);
+    for (const { prompt_ids, ids, gap } of greedy) {
+      assert.is(ids.length, 48);
+      const session = model.createSession();
+      let logits = session.prefill(prompt_ids);
+      for (const [step, token] of ids.entries()) {
+        // The recorded token goes on, so that one step on the edge leaves the others comparable.
+        if (gap[step]! > SMALL_GAP) assert.is(likeliest(logits), token, `step ${step}`);
+        logits = session.decode(token);
+      }
+      session.dispose();
+    }
+  });
+
+  test(`${name}: negative log likelihoods`, () => {
+    const session = model.createSession();
+    const surprise = session.negativeLogLikelihoods(text);
+    assertNear(surprise, expected, () => LOGIT_TOLERANCE);
+    assertMean(surprise, mean(expected), 1e-4);
+    session.dispose();
+  });
+
+  test(`${name}: ends`, () => model.dispose());
+
+  // What `auto` leaves of SmolLM2 at 4 bits is at 4 bits in the file.
+  for (const weights of name === "nano" ? (["q8"] as const) : (["q8", "auto"] as const)) {
+    test(`${name}: weights in ${weights} surprise alike`, async () => {
+      const quantised = await loadModel(path, { weights });
+      const session = quantised.createSession();
+      const surprise = session.negativeLogLikelihoods(text);
+      quantised.dispose();
+      assertMean(surprise, mean(expected), 5e-3);
+    });
+  }
+}
+
+function mean(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** @param tolerance relative */
+function assertMean(values: Float32Array, expected: number, tolerance: number): void {
+  const off = Math.abs(mean(values) - expected) / expected;
+  assert.ok(off <= tolerance, `mean ${mean(values)} instead of ${expected}: off by ${off}`);
+}
+
+test.run();

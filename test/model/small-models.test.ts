@@ -1,0 +1,107 @@
+/** Small files of several quantisations and kinds of RoPE against transformers: logits, likeliest tokens and greedy text. */
+import { readFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
+import { loadModel, type ModelSource } from "../../src/node.ts";
+import { likeliest } from "../../src/session/sampling.ts";
+import { assertNear } from "../core/support.ts";
+import { sharedPath } from "../support/shared.ts";
+
+const test = suite("small models");
+
+/** Float32 and float64 of the reference differ by 3e-5; ten times that. */
+const TOLERANCE = 3e-4;
+
+interface Expected {
+  readonly tokens: Int32Array;
+  readonly logits: Float32Array;
+  readonly greedy: Int32Array;
+}
+
+/** Logits of the last token and the greedy text behind it; all recorded gaps are far above the tolerance. */
+async function check(source: ModelSource, cases: readonly Expected[]): Promise<void> {
+  const model = await loadModel(source, { weights: "f32" });
+  try {
+    for (const { tokens, logits, greedy } of cases) {
+      const session = model.createSession();
+      let actual = session.prefill(tokens);
+      assertNear(actual, logits, () => TOLERANCE);
+      for (const [step, token] of greedy.entries()) {
+        assert.is(likeliest(actual), token, `step ${step}`);
+        actual = session.decode(token);
+      }
+      session.dispose();
+    }
+  } finally {
+    model.dispose();
+  }
+}
+
+for (const name of ["tiny-old", "tiny-K"]) {
+  test(name, async () => {
+    const path = `test/fixtures/gguf/${name}`;
+    const tensors = readSafetensors(readFileSync(`${path}.safetensors`));
+    const [tokens, greedy] = [tensors.i32("tokens"), tensors.i32("greedy")];
+    assert.ok(tensors.f32("gap").every((gap) => gap > 2 * TOLERANCE));
+    await check(`${path}.gguf`, [{ tokens, logits: tensors.f32("logits"), greedy }]);
+  });
+}
+
+for (const name of ["llama", "llama3", "yarn"]) {
+  const shared = sharedPath(`fixtures/families/${name}/config.json`);
+  if (shared === undefined) continue;
+  test(name, async () => {
+    const read = (file: string) => new Uint8Array(readFileSync(shared.replace("config.json", file)));
+    const tensors = readSafetensors(read("expected.safetensors"));
+    const source = {
+      "config.json": read("config.json"),
+      "model.safetensors": read("model.safetensors"),
+      "tokenizer.json": byteTokenizer(),
+    };
+    const cases = [90, 40].map((length) => ({
+      tokens: tensors.i32(`tokens${length}`),
+      logits: tensors.f32(`logits${length}`),
+      greedy: tensors.i32(`greedy${length}`),
+    }));
+    await check(source, cases);
+  });
+}
+
+const quantised = sharedPath("models/nano/nano-Q8_0.gguf");
+const expected = sharedPath("fixtures/quant/nano_gguf.safetensors");
+if (quantised && expected) {
+  test("nano-Q8_0.gguf", async () => {
+    const tensors = readSafetensors(readFileSync(expected));
+    const model = await loadModel(quantised, { weights: "f32" });
+    const session = model.createSession();
+    assertNear(session.prefill(tensors.i32("tokens")), tensors.f32("Q8_0.logits"), () => TOLERANCE);
+    model.dispose();
+  });
+}
+
+const smolLM2 = sharedPath("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+if (smolLM2) {
+  test("loading takes little more memory than the file", async () => {
+    const fileBytes = readFileSync(smolLM2).byteLength;
+    const model = await loadModel(smolLM2);
+    const { peakBytes } = model.memory;
+    model.dispose();
+    assert.ok(peakBytes <= 1.1 * fileBytes, `${peakBytes} bytes for a file of ${fileBytes}`);
+  });
+}
+
+/** A tokenizer.json of 256 single letters: these models are fed tokens only. */
+function byteTokenizer(): Uint8Array<ArrayBuffer> {
+  const vocab = Object.fromEntries(Array.from({ length: 256 }, (_, id) => [String.fromCodePoint(0x100 + id), id]));
+  const json = {
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    decoder: { type: "ByteLevel" },
+    model: { type: "BPE", vocab, merges: [] },
+  };
+  return new TextEncoder().encode(JSON.stringify(json));
+}
+
+test.run();
