@@ -15,7 +15,7 @@ export function documentTokens(
   if (typeof text === "string") return whole(head, tokenizer.encode(text));
   if (text instanceof Int32Array) return whole(head, text);
   if (Array.isArray(text) && text.every((item) => typeof item === "number")) return whole(head, Int32Array.from(text));
-  if (!(Symbol.asyncIterator in text) && !(Symbol.iterator in text)) {
+  if (typeof text !== "object" || text === null || (!(Symbol.asyncIterator in text) && !(Symbol.iterator in text))) {
     throw new ArgumentError("A document should be a string, tokens, or an iterable of strings");
   }
   return { tokens: encoded(text as AsyncIterable<string>, head, tokenizer), total: undefined };
