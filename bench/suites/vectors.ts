@@ -42,22 +42,22 @@ function vectorProduct(machine: Machine, form: WeightForm, copies: readonly numb
   const { kernels } = core;
   const source = machine.floats(DEPTH);
   const codes = core.allocate(DEPTH * 2);
-  const scalePointer = core.allocate(4);
-  const sums = core.allocate((DEPTH / 32) * 4);
+  const scales = core.allocate(Math.ceil(DEPTH / kernels.integerBlock(DEPTH)) * 4);
+  const sums = core.allocate((DEPTH / 32) * 8);
   const results = core.allocate(COLUMNS * 4);
   const panels = panelsOf(COLUMNS);
   let turn = 0;
   const next = () => copies[turn++ % copies.length]!;
-  if (form === "f32") {
-    return { work, run: () => kernels.matvecF32(source, next(), results, DEPTH, 0, panels, 0) };
-  }
-  return {
-    work,
-    run: () => {
-      kernels.quantiseRow(source, codes, scalePointer, sums, DEPTH);
-      const scale = core.f32(scalePointer, 1)[0]!;
-      if (form === "q8") kernels.matvecQ8(codes, scale, next(), results, DEPTH, 0, panels, 0);
-      else kernels.matvecQ4(codes, scale, sums, next(), results, DEPTH, 0, panels, 0, 0);
+  const products = {
+    f32: () => kernels.matvecF32(source, next(), results, DEPTH, 0, panels, 0),
+    q8: () => {
+      kernels.quantiseRow(source, codes, scales, DEPTH);
+      kernels.matvecQ8(codes, core.f32(scales, 1)[0]!, next(), results, DEPTH, 0, panels, 0);
+    },
+    q4: () => {
+      kernels.quantiseRowQ4(source, codes, scales, sums, DEPTH);
+      kernels.matvecQ4(codes, scales, sums, next(), results, DEPTH, 0, panels, 0, 0);
     },
   };
+  return { work, run: products[form] };
 }
