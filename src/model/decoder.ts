@@ -124,11 +124,13 @@ export class Decoder {
       tape.barrier();
       this.#project(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
       this.#runOnce(tape);
+      if (!this.#core.kernels.allFinite(results, count * stride)) {
+        throw new NumericError("The model computed logits that are NaN or infinite");
+      }
       const logits = new Float32Array(count * vocabularySize);
       for (let row = 0; row < count; row++) {
         logits.set(this.#core.f32(results + row * stride * 4, vocabularySize), row * vocabularySize);
       }
-      if (!logits.every(Number.isFinite)) throw new NumericError("The model computed logits that are NaN or infinite");
       return logits;
     });
   }
