@@ -113,7 +113,7 @@ export function selectTogether(
 /** Entries that heads keep together; of a ratio all are counted at once, as kvpress does: n - int(n · ratio). */
 function together(target: Target, layers: readonly LayerEntries[]): number {
   if (target.asked === undefined) return keptTogether(target, layers);
-  const all = layers.reduce((sum, layer) => sum + eachHead(layer, layer.length).reduce((a, b) => a + b, 0), 0);
+  const all = layers.reduce((sum, layer) => sum + eachHead(layer, (head) => layer.length(head)).reduce((a, b) => a + b, 0), 0);
   return all - Math.trunc(all * target.asked);
 }
 
