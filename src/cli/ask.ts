@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { SiskinError } from "../errors.ts";
-import { loadModel } from "../node.ts";
+import { type LoadProgress, loadModel } from "../node.ts";
 import { finch } from "../press/finch.ts";
 import { siskin } from "../press/siskin.ts";
 import type { ReadProgress } from "../session/read.ts";
@@ -55,7 +55,7 @@ export function addAsk(program: Command, signal: AbortSignal): void {
 }
 
 async function ask(questions: readonly string[], options: AskArguments, signal: AbortSignal): Promise<void> {
-  const { document, open, save, threads } = options;
+  const { document, open, save, threads, weights } = options;
   if (document === undefined && open === undefined) {
     throw new SiskinError("There is nothing to ask about: give --document FILE, or --open FILE");
   }
@@ -67,7 +67,8 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
     // What cannot be opened is said before a model is loaded.
     const text = document === undefined ? undefined : await openDocument(document, signal);
     const capsule = open === undefined ? undefined : await readBytes(open);
-    const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
+    const onProgress = (loaded: LoadProgress) => progress.loading(loaded);
+    const model = await loadModel(options.model, { threads, weights, signal, onProgress });
     try {
       const { scheme, cache } = options;
       const session = capsule ? model.openSession(capsule) : model.createSession({ scheme, cache });

@@ -1,7 +1,7 @@
 /** `siskin generate`: goes on with a text. */
 import process from "node:process";
 import type { Command } from "commander";
-import { loadModel } from "../node.ts";
+import { type LoadProgress, loadModel } from "../node.ts";
 import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
 import { Progress } from "./progress.ts";
 
@@ -31,8 +31,9 @@ export function addGenerate(program: Command, signal: AbortSignal): void {
 async function generate(prompt: string, options: GenerateArguments, signal: AbortSignal): Promise<void> {
   const progress = new Progress(false);
   try {
-    const { threads } = options;
-    const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
+    const { threads, weights } = options;
+    const onProgress = (loaded: LoadProgress) => progress.loading(loaded);
+    const model = await loadModel(options.model, { threads, weights, signal, onProgress });
     progress.end();
     try {
       const { maxTokens, temperature, topK, topP, seed } = options;

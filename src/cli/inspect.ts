@@ -6,7 +6,7 @@ import { loadModel } from "../node.ts";
 import { bytes, count } from "./figures.ts";
 import { type ModelArguments, withModel } from "./options.ts";
 
-interface InspectArguments extends Pick<ModelArguments, "model"> {
+interface InspectArguments extends Pick<ModelArguments, "model" | "weights"> {
   readonly json?: true;
 }
 
@@ -18,7 +18,7 @@ export function addInspect(program: Command, signal: AbortSignal): void {
 }
 
 async function inspect(options: InspectArguments, signal: AbortSignal): Promise<void> {
-  const model = await loadModel(options.model, { signal });
+  const model = await loadModel(options.model, { weights: options.weights, signal });
   try {
     const description = describe(model);
     process.stdout.write(options.json ? `${JSON.stringify(description)}\n` : text(description));

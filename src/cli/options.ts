@@ -2,22 +2,30 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { LoadOptions } from "../model/load.ts";
 
 /** How a model is loaded, as the command line says it. */
 export interface ModelArguments {
   /** A folder, a .gguf file or a URL. */
   readonly model: string;
+  readonly weights: NonNullable<LoadOptions["weights"]>;
   readonly threads: number | "auto";
 }
 
 /** The model that comes with the package: beside the folder of this bundle. */
 const embeddedModel = dirname(fileURLToPath(new URL("../models/nano/config.json", import.meta.url)));
 
-/** Adds --model. */
+/** Adds --model and --weights. */
 export function withModel(command: Command): Command {
-  return command.addOption(
-    new Option("--model <path>", "a folder, a .gguf file or a URL").default(embeddedModel, "the embedded nano"),
-  );
+  return command
+    .addOption(
+      new Option("--model <path>", "a folder, a .gguf file or a URL").default(embeddedModel, "the embedded nano"),
+    )
+    .addOption(
+      new Option("--weights <form>", "how weights are held; fewer bits are faster and less exact")
+        .choices(["auto", "f32", "q8", "q4"])
+        .default("auto", "as the file has them"),
+    );
 }
 
 /** Adds --threads. */
