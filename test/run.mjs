@@ -33,7 +33,8 @@ await build({
   logLevel: "warning",
 });
 // The core's and the workers' files are looked for beside the bundle, which here is the test's.
-for (const name of readdirSync("dist")) if (/\.wasm$|^worker-node\.js$/.test(name)) cpSync(`dist/${name}`, `${folder}/${name}`);
+for (const name of readdirSync("dist"))
+  if (/\.wasm$|^worker-node\.js$/.test(name)) cpSync(`dist/${name}`, `${folder}/${name}`);
 
 const queue = files.map((file) => `${folder}/${file.split("/").at(-1).replace(/\.ts$/, ".mjs")}`);
 let passed = 0;

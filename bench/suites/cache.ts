@@ -1,5 +1,5 @@
 /** Kernels of the cache: gather, rotation, the fused re-rotation against one after the other, and attention. */
-import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/pages.ts";
+import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import { Tape } from "../../src/core/tape.ts";
 import { RotationRows } from "../../src/model/rotary.ts";
 import { AttentionCase } from "../../test/core/attention-support.ts";

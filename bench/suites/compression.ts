@@ -1,8 +1,8 @@
 /** What compression costs while reading: scoring, choosing and re-rotating, against a chunk's and the questions' forward pass. */
 import type { KeyValueCache } from "../../src/cache/cache.ts";
 import { KeyValueCache as Cache } from "../../src/cache/cache.ts";
-import { f32Pages } from "../../src/cache/page-form.ts";
-import { PAGE_ENTRIES, PagePool } from "../../src/cache/pages.ts";
+import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
+import { PagePool } from "../../src/cache/pages.ts";
 import type { Batch } from "../../src/model/decoder.ts";
 import { loadModel } from "../../src/node.ts";
 import { highest, spread } from "../../src/press/choose.ts";

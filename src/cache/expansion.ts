@@ -1,7 +1,7 @@
 /** Where the pages of an 8-bit cache stand as f32 while many rows read them: one layer's at a time. */
 import type { Core } from "../core/core.ts";
 import { HEAD_ENTRY_BYTES } from "./cache.ts";
-import { PAGE_ENTRIES } from "./pages.ts";
+import { PAGE_ENTRIES } from "./page-form.ts";
 
 /** Grows to the longest cache it has served. */
 export class Expansion {

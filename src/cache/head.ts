@@ -1,6 +1,6 @@
 /** The entries of one KV head: its pages, how many entries they hold, and where those stood in the text. */
-import type { EntryPart, Turning } from "./page-form.ts";
-import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "./pages.ts";
+import { type EntryPart, PAGE_ENTRIES, PAGE_SHIFT, type Turning } from "./page-form.ts";
+import type { PagePool } from "./pages.ts";
 import { Positions } from "./positions.ts";
 
 /** One head of one layer. A page that another cache holds too is copied before it is written to. */

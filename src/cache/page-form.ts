@@ -2,7 +2,11 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../model/rotary.ts";
-import { PAGE_ENTRIES, PAGE_SHIFT } from "./pages.ts";
+
+/** log2 of the entries in a page. */
+export const PAGE_SHIFT = 5;
+/** Entries of one head that a page holds: their keys, then their values. */
+export const PAGE_ENTRIES = 1 << PAGE_SHIFT;
 
 /** `f32`: keys as they are rotated; `q8`: 8 bits with a scale for each entry and 32 dimensions, keys turned when they are read. */
 export type CacheForm = "f32" | "q8";

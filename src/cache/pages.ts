@@ -2,11 +2,6 @@
 import type { Core } from "../core/core.ts";
 import type { PageForm } from "./page-form.ts";
 
-/** log2 of the entries in a page. */
-export const PAGE_SHIFT = 5;
-/** Entries of one head that a page holds: their keys, then their values. */
-export const PAGE_ENTRIES = 1 << PAGE_SHIFT;
-
 /** Gives out pages of one form for heads of one size; a page is freed when its last holder lets go. */
 export class PagePool {
   readonly core: Core;

@@ -3,7 +3,7 @@ import type { KeyValueCache } from "../cache/cache.ts";
 import { HEAD_ENTRY_BYTES } from "../cache/cache.ts";
 import { Expansion } from "../cache/expansion.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import { PAGE_SHIFT } from "../cache/pages.ts";
+import { PAGE_SHIFT } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
 import type { Core } from "../core/core.ts";
 import { Tape } from "../core/tape.ts";

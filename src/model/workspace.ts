@@ -1,6 +1,6 @@
 /** The decoder's intermediate results for a batch of rows: one stretch of the core's memory, cut into named parts. */
 
-import { PAGE_ENTRIES } from "../cache/pages.ts";
+import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import type { Core } from "../core/core.ts";
 import type { ModelConfig } from "./config.ts";

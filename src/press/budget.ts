@@ -79,7 +79,12 @@ export function remaining(length: number, ratio: number): number {
 /** Removes a part. @throws ArgumentError for a ratio outside [0, 1) */
 export function ratioTarget(ratio: number, protect: Required<Protect> = unprotected): Target {
   if (!(ratio >= 0 && ratio < 1)) throw new ArgumentError(`ratio should be in [0, 1) and is ${ratio}`);
-  return { share: (entries, head) => remaining(entries.length(head), ratio), ratio: () => ratio, asked: ratio, protect };
+  return {
+    share: (entries, head) => remaining(entries.length(head), ratio),
+    ratio: () => ratio,
+    asked: ratio,
+    protect,
+  };
 }
 
 /** Keeps a number of entries, one for all heads or [layers][KV heads]. @throws ArgumentError for no positive whole number */
@@ -109,14 +114,21 @@ export function countTarget(
  */
 export function bytesTarget(
   bytes: number,
-  cache: { readonly heads: number; readonly pageBytes: number; readonly pageEntries: number; readonly tableBytes: number },
+  cache: {
+    readonly heads: number;
+    readonly pageBytes: number;
+    readonly pageEntries: number;
+    readonly tableBytes: number;
+  },
   uneven: boolean,
   protect: Required<Protect>,
 ): Target {
   const pages = Math.floor((bytes - cache.tableBytes) / cache.pageBytes / cache.heads);
   if (!(pages >= 1)) {
     const least = cache.tableBytes + cache.heads * cache.pageBytes;
-    throw new ArgumentError(`bytes should be at least ${least}, a page for each of ${cache.heads} heads, and is ${bytes}`);
+    throw new ArgumentError(
+      `bytes should be at least ${least}, a page for each of ${cache.heads} heads, and is ${bytes}`,
+    );
   }
   return countTarget(uneven ? (pages - 1) * cache.pageEntries + 1 : pages * cache.pageEntries, protect);
 }

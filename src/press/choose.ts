@@ -2,15 +2,7 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError, NumericError } from "../errors.ts";
 import { keptOf, type Target } from "./budget.ts";
-import type {
-  LayerEntries,
-  LayerPress,
-  LayerSelection,
-  ModelEntries,
-  PassPress,
-  Reach,
-  ScorePress,
-} from "./press.ts";
+import type { LayerEntries, LayerPress, LayerSelection, ModelEntries, PassPress, Reach, ScorePress } from "./press.ts";
 
 /** Entry t takes the highest score of the entries t - after ... t + before, in the cache's order. */
 export function spread(scores: Float32Array, { before, after }: Reach): Float32Array {
@@ -67,7 +59,9 @@ export function scoresOf(press: ScorePress, entries: LayerEntries, target: Targe
 export function selectEntries(press: LayerPress, entries: LayerEntries, target: Target): LayerSelection {
   if (press.kind === "select") return press.select(entries, target);
   return {
-    kept: scoresOf(press, entries, target).map((scores, head) => entries.highest(scores, keptOf(target, entries, head))),
+    kept: scoresOf(press, entries, target).map((scores, head) =>
+      entries.highest(scores, keptOf(target, entries, head)),
+    ),
   };
 }
 

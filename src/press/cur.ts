@@ -35,7 +35,10 @@ export function cur(options: CurOptions = {}): ScorePress {
   checkWhole({ numSinks }, 0);
   checkWhole({ localWindowSize }, 1);
   const blend = combinations[leverageType];
-  if (!blend) throw new ArgumentError(`leverageType should be one of ${Object.keys(combinations).join(", ")} and is ${leverageType}`);
+  if (!blend)
+    throw new ArgumentError(
+      `leverageType should be one of ${Object.keys(combinations).join(", ")} and is ${leverageType}`,
+    );
   return {
     kind: "score",
     name: "cur",

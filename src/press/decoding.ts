@@ -1,8 +1,9 @@
 /** Compression while decoding: any layer press, every so many passes. */
+
+import { ArgumentError } from "../errors.ts";
 import { countTarget, type Target } from "./budget.ts";
 import { checkWhole, checkWithin } from "./check.ts";
 import { selectAll } from "./choose.ts";
-import { ArgumentError } from "../errors.ts";
 import type { LayerPress, ModelEntries, PassPress, PressSteps, StepsPress } from "./press.ts";
 
 /** Settings of the press. */
@@ -36,10 +37,7 @@ export interface CompressionRatioDecodingOptions {
  * As `decoding`, but the cache keeps a part of all tokens seen so far.
  * @throws ArgumentError as `decoding`
  */
-export function compressionRatioDecoding(
-  press: LayerPress,
-  options: CompressionRatioDecodingOptions = {},
-): StepsPress {
+export function compressionRatioDecoding(press: LayerPress, options: CompressionRatioDecodingOptions = {}): StepsPress {
   const { compressionInterval = 512, targetCompressionRatio = 0.5 } = options;
   checkWhole({ compressionInterval }, 1);
   checkWithin({ targetCompressionRatio }, 0, 1 - Number.EPSILON);

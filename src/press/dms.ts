@@ -1,9 +1,10 @@
 /** DMS: Inference-Time Hyper-Scaling with KV Cache Compression (Łańcucki et al. 2025, arXiv 2506.05345), without its trained evictors. */
+
+import { noTarget } from "./budget.ts";
 import { checkWhole } from "./check.ts";
 import { join } from "./choose.ts";
 import { eachHead } from "./each-head.ts";
 import { pick } from "./entries.ts";
-import { noTarget } from "./budget.ts";
 import type { LayerEntries, LayerSelection, PressSteps, ScorePress, StepsPress } from "./press.ts";
 import { range } from "./vectors.ts";
 
@@ -51,7 +52,9 @@ export function dms(press: ScorePress, options: DMSOptions): StepsPress {
         const length = layer.length(head);
         const first = length - scores[head]!.length;
         const end = length - slidingWindowSize;
-        return range(0, length).filter((entry) => entry < first || entry >= end || scores[head]![entry - first]! >= threshold);
+        return range(0, length).filter(
+          (entry) => entry < first || entry >= end || scores[head]![entry - first]! >= threshold,
+        );
       }),
     };
   }

@@ -23,7 +23,9 @@ export function entropyGatedChunkKV(press: ScorePress, options: EntropyGatedChun
   const { chunkLength = 10, lowEntropyChunkLength = 4 } = options;
   checkWhole({ chunkLength, lowEntropyChunkLength }, 1);
   if (lowEntropyChunkLength >= chunkLength) {
-    throw new ArgumentError(`lowEntropyChunkLength ${lowEntropyChunkLength} should be below chunkLength ${chunkLength}`);
+    throw new ArgumentError(
+      `lowEntropyChunkLength ${lowEntropyChunkLength} should be below chunkLength ${chunkLength}`,
+    );
   }
   return {
     kind: "select",

@@ -40,7 +40,9 @@ export function finchPress(options: FinchPressOptions): SelectPress {
         if (chunkLength === undefined) return entries.highest(scores, keptOf(target, entries, head));
         const ratio = target.ratio(entries, head);
         if (chunkLength <= windowSize / (1 - ratio)) {
-          throw new ArgumentError(`chunkLength ${chunkLength} cannot keep a question of ${windowSize} tokens at ratio ${ratio}`);
+          throw new ArgumentError(
+            `chunkLength ${chunkLength} cannot keep a question of ${windowSize} tokens at ratio ${ratio}`,
+          );
         }
         const starts = range(0, Math.ceil(scores.length / chunkLength)).map((chunk) => chunk * chunkLength);
         return Int32Array.from(
@@ -60,7 +62,10 @@ function questionScores(entries: LayerEntries, windowSize: number, normalize: bo
     const length = entries.length(head);
     const means = windowAttention(entries, head, windowSize).map((weights) => {
       const seen = (row: number) => length - windowSize + row;
-      return columnMeans(normalize ? weights.map((weight, i) => weight * seen(Math.floor(i / length))) : weights, length);
+      return columnMeans(
+        normalize ? weights.map((weight, i) => weight * seen(Math.floor(i / length))) : weights,
+        length,
+      );
     });
     return meanOf(means).subarray(0, length - windowSize);
   });

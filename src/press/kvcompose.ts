@@ -44,7 +44,8 @@ export function kvCompose(options: KVComposeOptions = {}): ModelPress {
   const { addVNorm = false, addMeanAcrossHeads = true, keepTokenLowerBound = 0 } = options;
   checkWhole({ keepTokenLowerBound }, 0);
   for (const [name, value] of Object.entries({ aggTask, aggGroup, aggHead })) {
-    if (value !== "max" && value !== "mean") throw new ArgumentError(`${name} should be "max" or "mean" and is ${value}`);
+    if (value !== "max" && value !== "mean")
+      throw new ArgumentError(`${name} should be "max" or "mean" and is ${value}`);
   }
   return {
     kind: "model",
@@ -97,7 +98,14 @@ export function kvCompose(options: KVComposeOptions = {}): ModelPress {
   function layerCounts(entries: ModelEntries, target: Target, scores: readonly Float32Array[][]): number[][] {
     const { keyHeads } = entries.layers[0]!;
     const length = entries.tokens.length;
-    const composite = scores.map((heads) => ranked(aggregated(heads.map((list) => list.toSorted().reverse()), aggHead)));
+    const composite = scores.map((heads) =>
+      ranked(
+        aggregated(
+          heads.map((list) => list.toSorted().reverse()),
+          aggHead,
+        ),
+      ),
+    );
     // The first layer never keeps less than another.
     composite[0] = aggregated(composite, "max");
     const kept = asked(target, length * scores.length) ?? Math.trunc(keptTogether(target, entries.layers) / keyHeads);
@@ -114,7 +122,9 @@ function asked(target: Target, total: number): number | undefined {
 
 function aggregated(lists: readonly Float32Array[], how: Aggregate): Float32Array {
   if (how === "mean") return meanOf(lists);
-  return lists[0]!.map((_, i) => lists.reduce((largest, list) => Math.max(largest, list[i]!), Number.NEGATIVE_INFINITY));
+  return lists[0]!.map((_, i) =>
+    lists.reduce((largest, list) => Math.max(largest, list[i]!), Number.NEGATIVE_INFINITY),
+  );
 }
 
 /** The largest or the mean weight that the replay's rows, which see all entries and themselves, give to each entry. */

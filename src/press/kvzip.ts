@@ -97,7 +97,12 @@ export function selectTogether(
   if (layerwise) {
     return scores.map((heads, layer) => {
       const count = together(target, [entries.layers[layer]!]);
-      return { kept: splitIndices(entries.highest(join(heads), count), heads.map(({ length }) => length)) };
+      return {
+        kept: splitIndices(
+          entries.highest(join(heads), count),
+          heads.map(({ length }) => length),
+        ),
+      };
     });
   }
   const count = together(target, entries.layers);
@@ -113,12 +118,21 @@ export function selectTogether(
 /** Entries that heads keep together; of a ratio all are counted at once, as kvpress does: n - int(n · ratio). */
 function together(target: Target, layers: readonly LayerEntries[]): number {
   if (target.asked === undefined) return keptTogether(target, layers);
-  const all = layers.reduce((sum, layer) => sum + eachHead(layer, (head) => layer.length(head)).reduce((a, b) => a + b, 0), 0);
+  const all = layers.reduce(
+    (sum, layer) => sum + eachHead(layer, (head) => layer.length(head)).reduce((a, b) => a + b, 0),
+    0,
+  );
   return all - Math.trunc(all * target.asked);
 }
 
 /** The highest weight that any row and query head of the group gives to the entries of a chunk. */
-function chunkScores(entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk, plus: boolean): Float32Array {
+function chunkScores(
+  entry: LayerEntries,
+  replay: ReplayLayer,
+  head: number,
+  chunk: Chunk,
+  plus: boolean,
+): Float32Array {
   const norms = plus ? replay.hiddenNorms() : undefined;
   const result = new Float32Array(chunk.end - chunk.first);
   for (const [member, weights] of chunkWeights(entry, replay, head, chunk).entries()) {

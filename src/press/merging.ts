@@ -41,7 +41,9 @@ export function merging(press: ScorePress, options: MergingOptions = {}): Select
     const result = pickRows(values, headSize, kept);
     if (evicted.length === 0 || kept.length === 0) return result;
     const products = entries.multiply(pickRows(keys, headSize, evicted), pickRows(keys, headSize, kept), headSize);
-    const nearest = evicted.map((_, row) => indexOfLargest(products.subarray(row * kept.length, (row + 1) * kept.length)));
+    const nearest = evicted.map((_, row) =>
+      indexOfLargest(products.subarray(row * kept.length, (row + 1) * kept.length)),
+    );
     const similarities = nearest.map((target, row) => row * kept.length + target);
     const cosines = Float32Array.from(similarities, (index) => products[index]!);
     const least = mergeFraction < 1 ? gate(cosines) : Number.NEGATIVE_INFINITY;

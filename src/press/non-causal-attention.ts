@@ -31,7 +31,9 @@ export function nonCausalAttention(options: NonCausalAttentionOptions = {}): Sco
       return zScores(
         eachHead(entries, (head) => {
           const norms = rowNorms(entries.values(head), entries.headSize);
-          const sums = meanOf(eachMember(entries, head, (queryHead) => attentionSums(entries, head, queryHead, chunkSize)));
+          const sums = meanOf(
+            eachMember(entries, head, (queryHead) => attentionSums(entries, head, queryHead, chunkSize)),
+          );
           return averagePooled(
             sums.map((sum, i) => sum * norms[i]!),
             3,

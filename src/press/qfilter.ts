@@ -18,7 +18,9 @@ export function qFilter(options: QFilterOptions): ScorePress {
     score: (entries) => {
       const { headSize, keyHeads, layers, layer } = entries;
       if (qFilters.length !== layers * keyHeads * headSize) {
-        throw new ArgumentError(`qFilters should be ${layers} x ${keyHeads} x ${headSize} numbers and are ${qFilters.length}`);
+        throw new ArgumentError(
+          `qFilters should be ${layers} x ${keyHeads} x ${headSize} numbers and are ${qFilters.length}`,
+        );
       }
       return eachHead(entries, (head) => {
         const start = (layer * keyHeads + head) * headSize;

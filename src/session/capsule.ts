@@ -1,7 +1,7 @@
 /** Capsules: a session's cache as a safetensors file that names its model and carries a checksum over everything. */
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import { PAGE_ENTRIES } from "../cache/pages.ts";
+import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";

@@ -1,6 +1,6 @@
 /** Compresses a cache: shows it to a press and keeps what the press chooses. */
 import type { KeyValueCache } from "../cache/cache.ts";
-import { PAGE_ENTRIES } from "../cache/pages.ts";
+import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import type { Model } from "../model/model.ts";
 import {
   type Budget,

@@ -1,6 +1,6 @@
 /** Reads a document chunk by chunk into a cache that never grows beyond its budget and a chunk. */
 import type { KeyValueCache } from "../cache/cache.ts";
-import { PAGE_ENTRIES } from "../cache/pages.ts";
+import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
 import type { Scoring } from "../model/decoder.ts";
 import type { Model } from "../model/model.ts";

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { KeyValueCache } from "../../src/cache/cache.ts";
-import { f32Pages } from "../../src/cache/page-form.ts";
-import { PAGE_ENTRIES, PagePool } from "../../src/cache/pages.ts";
+import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
+import { PagePool } from "../../src/cache/pages.ts";
 import { knorm, loadModel, type Model, type Session } from "../../src/node.ts";
 import { assertNear, assertSame, integers } from "../core/support.ts";
 

@@ -1,7 +1,8 @@
 /** A cache beside a plain list of what it should hold, for the tests of the cache. */
 import * as assert from "uvu/assert";
 import { HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
-import { PAGE_ENTRIES, PAGE_SHIFT, type PagePool } from "../../src/cache/pages.ts";
+import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
+import type { PagePool } from "../../src/cache/pages.ts";
 import type { RotaryFrequencies, RotationRows } from "../../src/model/rotary.ts";
 import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
 

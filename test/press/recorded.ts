@@ -131,7 +131,10 @@ export function scoreError(run: string, scores: readonly (readonly Float32Array[
 }
 
 /** How much of the recorded kept sets a session has kept: 1 when all are the same. */
-export function keptAgreement(kept: readonly (readonly Int32Array[])[], expected: readonly (readonly Int32Array[])[]): number {
+export function keptAgreement(
+  kept: readonly (readonly Int32Array[])[],
+  expected: readonly (readonly Int32Array[])[],
+): number {
   let same = 0;
   let total = 0;
   for (const [layer, heads] of expected.entries()) {

@@ -35,7 +35,7 @@ import { snapKV } from "../../src/press/snapkv.ts";
 import { streamingLLM } from "../../src/press/streaming-llm.ts";
 import { think } from "../../src/press/think.ts";
 import { tova } from "../../src/press/tova.ts";
-import { context, keyHeads, recorded, type Repeat } from "./recorded.ts";
+import { context, keyHeads, type Repeat, recorded } from "./recorded.ts";
 
 const plain = (make: () => ScorePress): Repeat => ({ press: (spy) => spy(make()) });
 const rerotated = (make: () => ScorePress): Repeat => ({ ...plain(make), scheme: "contiguous" });
@@ -43,7 +43,9 @@ const windowSize = context.finch.window;
 
 /** Numbers in lists of `width`. */
 function rows(values: Float32Array, width: number): number[][] {
-  return Array.from({ length: values.length / width }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]);
+  return Array.from({ length: values.length / width }, (_, row) => [
+    ...values.subarray(row * width, (row + 1) * width),
+  ]);
 }
 
 /** Numbers of one layer as one list for each KV head. */
@@ -143,8 +145,7 @@ export const repeats: Readonly<Record<string, Repeat>> = {
   simlayer: { press: () => simLayer({ lazyThreshold: 0.8198, nRecent: 200, nInitial: 4, nLast: 1 }) },
   "think_0.5": { press: () => think({ keyChannelCompressionRatio: 0.5 }), budget: {} },
   "composed_snapkv_think_0.5": {
-    press: () =>
-      composed([{ press: snapKV(), ratio: 0.5 }, { press: think({ keyChannelCompressionRatio: 0.3 }) }]),
+    press: () => composed([{ press: snapKV(), ratio: 0.5 }, { press: think({ keyChannelCompressionRatio: 0.3 }) }]),
     budget: {},
   },
   composed_knorm_streaming: {
@@ -182,7 +183,8 @@ export const repeats: Readonly<Record<string, Repeat>> = {
     budget: {},
   },
   "lukv_0.5": {
-    press: (spy) => luKV(spy(expectedAttention({ epsilon: 0.02 })), { budgetCurves: recorded("lukv_0.5", "given.prune_ratios") }),
+    press: (spy) =>
+      luKV(spy(expectedAttention({ epsilon: 0.02 })), { budgetCurves: recorded("lukv_0.5", "given.prune_ratios") }),
   },
   "merging_knorm_0.5": { press: (spy) => merging(spy(knorm())) },
   "entropy_gated_chunkkv_snapkv_0.5": { press: (spy) => entropyGatedChunkKV(spy(snapKV())) },
@@ -195,8 +197,7 @@ export const repeats: Readonly<Record<string, Repeat>> = {
     },
   },
   per_layer_knorm: {
-    press: (spy) =>
-      perLayer(spy(knorm()), { compressionRatios: [0.3, 0.357, 0.414, 0.471, 0.529, 0.586, 0.643, 0.7] }),
+    press: (spy) => perLayer(spy(knorm()), { compressionRatios: [0.3, 0.357, 0.414, 0.471, 0.529, 0.586, 0.643, 0.7] }),
   },
   "random_0.5": plain(() => random({ draw: (layer) => byLayer("random_0.5", "scores", layer) })),
 };
