@@ -30,7 +30,7 @@ export function leverageScore(options: LeverageOptions = {}): ScorePress {
   checkWhole({ sketchDimension }, 1);
   return {
     kind: "score",
-    name: "leverage",
+    name: "leveragescore",
     score: (entries) => {
       const { headSize } = entries;
       const next = normal(seed + entries.layer);
