@@ -19,12 +19,12 @@ export function markdown({ title, rows }, { processor, cores, node, flavour }) {
   return `**${title}.** ${processor}, ${cores} cores, Node ${node}, ${flavour} SIMD.\n\n${table}\n`;
 }
 
-function cells({ what, unit, median, best, ratio }) {
+function cells({ what, unit, median, best, ratios = [] }) {
   return [
     what,
     `${number(median)} ${unit}`,
     best === undefined ? "" : number(best),
-    ratio ? `${ratio.value.toFixed(2)} x ${ratio.to}` : "",
+    ratios.map(({ value, to }) => `${value.toFixed(2)} x ${to}`).join(", "),
   ];
 }
 

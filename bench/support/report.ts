@@ -21,8 +21,8 @@ export interface Row {
   readonly median: number;
   /** The best round; missing where there is only one. */
   readonly best?: number;
-  /** Median of the rounds' ratios, and what to. */
-  readonly ratio?: { readonly value: number; readonly to: string };
+  /** How many times the speed of others this is: medians of the rounds' ratios. */
+  readonly ratios?: readonly { readonly value: number; readonly to: string }[];
 }
 
 /** What a suite gives. */
@@ -59,7 +59,7 @@ export function rateRow(
     unit,
     median: units[unit](median(rates)),
     ...(rates.length > 1 && { best: units[unit](Math.max(...rates)) }),
-    ...(bound && { ratio: { value: median(rates.map((rate, round) => rate / bound.rates[round]!)), to: bound.to } }),
+    ...(bound && { ratios: [{ value: median(rates.map((rate, round) => rate / bound.rates[round]!)), to: bound.to }] }),
   };
 }
 
