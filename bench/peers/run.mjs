@@ -40,7 +40,7 @@ if (only !== "operators") {
   const q4 = resolve(process.env.SISKIN_SHARED ?? "../shared", "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
   if (existsSync(q4)) {
     const table = await modelTable({ q4, ...makeModels(q4) }, { quick, threads });
-    write(`peers-models-${threads}`, table, "baseline in Node, relaxed in Chromium");
+    write(`peers-models-${threads}`, table, "each runtime's best");
   } else console.log("skipped: the GGUF file of SmolLM2-135M-Instruct in Q4_1 is missing");
 }
 
