@@ -110,24 +110,36 @@ export function keptBy(session: Session): Int32Array[][] {
 }
 
 /**
- * The largest difference of scores from the recorded ones, relative to the score, or to a thousandth of the largest of
- * the layer where it is smaller: z-scores pass through zero.
+ * How far scores are from the recorded ones, in parts of what is allowed: `relative` of a score and `share` of the
+ * layer's largest finite one.
+ * @returns the part of the scores that lie outside, and the largest difference
  */
-export function scoreError(run: string, scores: readonly (readonly Float32Array[])[]): number {
+export function scoreDifference(
+  run: string,
+  scores: readonly (readonly Float32Array[])[],
+  relative: number,
+  share: number,
+): { outside: number; worst: number } {
   const expected = recorded(run, "scores");
   const length = expected.length / layers / keyHeads;
+  let outside = 0;
   let worst = 0;
   for (const [layer, heads] of scores.entries()) {
     for (const [head, list] of heads.entries()) {
       const start = (layer * keyHeads + head) * length;
-      const floor = list.reduce((largest, score) => Math.max(largest, Math.abs(score)), 0) * 1e-3;
+      const finite = list.filter((score) => Number.isFinite(score));
+      const floor = finite.reduce((largest, score) => Math.max(largest, Math.abs(score)), 0) * share;
       for (let i = 0; i < length; i++) {
         const value = expected[start + i]!;
-        worst = Math.max(worst, Math.abs(list[i]! - value) / Math.max(Math.abs(value), floor));
+        // What must stay is infinite here and the largest f32 there.
+        if (Object.is(list[i], value) || (list[i] === Number.POSITIVE_INFINITY && value > 3.4e38)) continue;
+        const difference = Math.abs(list[i]! - value);
+        worst = Math.max(worst, difference);
+        if (!(difference <= relative * Math.abs(value) + floor)) outside++;
       }
     }
   }
-  return worst;
+  return { outside: outside / expected.length, worst };
 }
 
 /** How much of the recorded kept sets a session has kept: 1 when all are the same. */
