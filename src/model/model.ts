@@ -16,7 +16,7 @@ import type { TensorSummary } from "./tensor-summary.ts";
 import type { ModelWeights } from "./weights.ts";
 
 /** What a model is made of. */
-export interface ModelParts {
+interface ModelParts {
   readonly name: string;
   readonly core: Core;
   readonly team: Team;

@@ -74,7 +74,7 @@ export function prefillDecoding({ prefillingPress, decodingPress }: PrefillDecod
 }
 
 /** Tokens that the session has read. */
-export function tokensSeen(entries: ModelEntries): number {
+function tokensSeen(entries: ModelEntries): number {
   return entries.layers[0]!.positions(0).at(-1)! + 1;
 }
 

@@ -8,7 +8,7 @@ import type { LayerEntries } from "./press.ts";
 import { pickRows } from "./vectors.ts";
 
 /** The pass's queries that were kept, for each layer [rows, query heads · headSize], before rotation. */
-export interface KeptQueries {
+interface KeptQueries {
   readonly rows: number;
   readonly layers: readonly Float32Array[];
 }

@@ -45,7 +45,7 @@ export function kvzip(options: KVzipOptions = {}): ModelPress {
 }
 
 /** A chunk of the text and the entries that stand before it in the score's softmax. */
-export interface Chunk {
+interface Chunk {
   readonly first: number;
   readonly end: number;
   readonly sinks: number;
@@ -55,7 +55,7 @@ export interface Chunk {
  * Scores of all entries, chunk after chunk: for each layer and KV head [length], 0 for the head of the prompt.
  * @param score scores of a layer's chunk, for each KV head [end - first]
  */
-export function reconstructionScores(
+function reconstructionScores(
   entries: ModelEntries,
   { chunkSize, nSink, press }: { chunkSize: number; nSink: number; press: string },
   score: (entry: LayerEntries, replay: ReplayLayer, chunk: Chunk) => Float32Array[],
@@ -83,7 +83,7 @@ export function reconstructionScores(
 }
 
 /** Keeps the highest scores of all layers together or of each, and the sinks. */
-export function selectTogether(
+function selectTogether(
   entries: ModelEntries,
   target: Target,
   scores: readonly (readonly Float32Array[])[],
@@ -151,7 +151,7 @@ function chunkScores(
  * The weights that the replay's rows give to a chunk's entries, seeing beside them the sinks and the rows up to themselves.
  * @returns for each query head of the group [rows, chunk]
  */
-export function chunkWeights(entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk): Float32Array[] {
+function chunkWeights(entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk): Float32Array[] {
   const { headSize, group } = entry;
   const { first, end, sinks } = chunk;
   const keys = entry.keys(head);
@@ -175,7 +175,7 @@ export function chunkWeights(entry: LayerEntries, replay: ReplayLayer, head: num
 }
 
 /** L2 norm of what each value of a chunk writes through a query head's output projection: [chunk]. */
-export function outputNorms(entry: LayerEntries, queryHead: number, head: number, { first, end }: Chunk): Float64Array {
+function outputNorms(entry: LayerEntries, queryHead: number, head: number, { first, end }: Chunk): Float64Array {
   const { headSize, hiddenSize } = entry;
   const values = entry.values(head).subarray(first * headSize, end * headSize);
   return rowNorms(entry.multiply(values, entry.outputProjection(queryHead), headSize), hiddenSize);

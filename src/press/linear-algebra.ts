@@ -2,7 +2,7 @@
 import { NumericError } from "../errors.ts";
 
 /** The lower triangular factor L of a positive definite matrix [size, size] = L · Lᵀ; undefined where it is not. */
-export function cholesky(matrix: Float64Array, size: number): Float64Array | undefined {
+function cholesky(matrix: Float64Array, size: number): Float64Array | undefined {
   const factor = new Float64Array(size * size);
   for (let row = 0; row < size; row++) {
     for (let column = 0; column <= row; column++) {

@@ -3,7 +3,7 @@ import type { RotaryFrequencies } from "../model/rotary.ts";
 import type { Target } from "./budget.ts";
 
 /** Dense arithmetic that presses leave to the core. */
-export interface Arithmetic {
+interface Arithmetic {
   /** Products of every row of `a` with every row of `b`, rows of `depth`: [rows of a, rows of b]. */
   multiply(a: Float32Array, b: Float32Array, depth: number): Float32Array;
   /** Indices of the `keep` highest scores, ascending; ties go to the lower index. @throws NumericError when a score is NaN */
@@ -41,7 +41,7 @@ export interface LayerEntries extends Arithmetic {
 }
 
 /** What a press needs of the pass beyond keys, values and positions. */
-export interface PressNeeds {
+interface PressNeeds {
   /** Rows from the pass's end whose queries are kept for it. */
   readonly queryRows?: number;
 }

@@ -8,7 +8,7 @@ import { type Spelling, spelledBytes } from "./token-bytes.ts";
 import { readTokenizerJson, type Vocabulary } from "./tokenizer-json.ts";
 
 /** What a tokenizer takes from the files around it: the fields of config.json, generation_config.json and tokenizer_config.json, merged in this order. */
-export interface TokenizerConfig {
+interface TokenizerConfig {
   bos_token?: unknown;
   eos_token?: unknown;
   bos_token_id?: unknown;

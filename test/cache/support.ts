@@ -7,7 +7,7 @@ import type { RotaryFrequencies, RotationRows } from "../../src/model/rotary.ts"
 import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
 
 /** One entry as it should be. */
-export interface Entry {
+interface Entry {
   /** Before rotation. */
   readonly key: Float32Array;
   readonly value: Float32Array;
@@ -16,7 +16,7 @@ export interface Entry {
 }
 
 /** A key at a position: turned in f64, scaled, rounded once. Dimensions beyond the frequencies stay. */
-export function rotated(key: Float32Array, position: number, frequencies: RotaryFrequencies): Float32Array {
+function rotated(key: Float32Array, position: number, frequencies: RotaryFrequencies): Float32Array {
   const { inverseFrequencies, attentionFactor } = frequencies;
   const result = Float32Array.from(key);
   for (const [i, frequency] of inverseFrequencies.entries()) {

@@ -11,7 +11,7 @@ import type { Session } from "../../src/session/session.ts";
 const folder = "test/fixtures/presses";
 
 /** One run of kvpress as the fixtures describe it. */
-export interface RecordedRun {
+interface RecordedRun {
   readonly press: string;
   readonly ratio: number | null;
   readonly events?: number;
