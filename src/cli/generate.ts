@@ -11,6 +11,9 @@ interface GenerateArguments extends ModelArguments {
   readonly topK?: number;
   readonly topP: number;
   readonly seed: number;
+  readonly budget?: number;
+  readonly every?: number;
+  readonly ignoreEnd?: true;
 }
 
 /** Adds the command. @param signal stops it */
@@ -25,6 +28,13 @@ export function addGenerate(program: Command, signal: AbortSignal): void {
     .option("--top-k <number>", "draw among so many of the likeliest tokens", positiveInteger)
     .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1), 1)
     .option("--seed <number>", "the same seed draws the same text", seed, 0)
+    .option(
+      "--budget <entries>",
+      "cache entries to come back to, so that text never fills the window (default with --every: 1024)",
+      positiveInteger,
+    )
+    .option("--every <tokens>", "tokens from one forgetting to the next (default with --budget: 256)", positiveInteger)
+    .option("--ignore-end", "go on where the model would end")
     .action((prompt: string, options: GenerateArguments) => generate(prompt, options, signal));
 }
 
@@ -36,9 +46,10 @@ async function generate(prompt: string, options: GenerateArguments, signal: Abor
     const model = await loadModel(options.model, { threads, weights, signal, onProgress });
     progress.end();
     try {
-      const { maxTokens, temperature, topK, topP, seed } = options;
+      const { maxTokens, temperature, topK, topP, seed, budget, every, ignoreEnd } = options;
       const session = model.createSession();
-      const pieces = session.generate(prompt, { maxTokens, temperature, topK, topP, seed, signal });
+      const drawing = { maxTokens, temperature, topK, topP, seed, ignoreEnd };
+      const pieces = session.generate(prompt, { ...drawing, budget, every, signal });
       for await (const piece of pieces) process.stdout.write(piece);
       process.stdout.write("\n");
     } finally {

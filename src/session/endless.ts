@@ -1,5 +1,5 @@
 /** Text without end: what generation does so that neither memory nor time a token grows (StreamingLLM, arXiv 2309.17453). */
-import { ArgumentError } from "../errors.ts";
+import { ArgumentError, ContextError } from "../errors.ts";
 import { decoding } from "../press/decoding.ts";
 import type { LayerPress, StepsPress } from "../press/press.ts";
 import { streamingLLM } from "../press/streaming-llm.ts";
@@ -21,14 +21,23 @@ export interface Forgetting {
   readonly steps: StepsPress;
 }
 
-/** @returns undefined where nothing is to be forgotten @throws ArgumentError for settings that cannot be */
-export function forgetting(options: EndlessOptions): Forgetting | undefined {
+/**
+ * @param window positions that the session may use
+ * @returns undefined where nothing is to be forgotten
+ * @throws ArgumentError for settings that cannot be; ContextError for those that would fill the window
+ */
+export function forgetting(options: EndlessOptions, window: number): Forgetting | undefined {
   if (options.budget === undefined && options.every === undefined && !options.press) return undefined;
   const { budget = 1024, every = 256, press = streamingLLM() } = options;
   for (const [name, value] of Object.entries({ budget, every })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
     }
+  }
+  if (budget + every > window) {
+    throw new ContextError(
+      `budget ${budget} and ${every} tokens from one compression to the next exceed the window of ${window} positions`,
+    );
   }
   return { press, budget, steps: decoding(press, { compressionInterval: every, targetSize: budget }) };
 }

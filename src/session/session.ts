@@ -249,7 +249,7 @@ export class Session {
   async *generate(prompt: string, options: GenerateOptions & EndlessOptions = {}): AsyncGenerator<string, void, void> {
     const { tokenizer } = this.model;
     const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
-    const forget = forgetting(options);
+    const forget = forgetting(options, this.#window);
     if (forget && this.#live().longest > forget.budget) this.compress(forget.press, { budget: forget.budget });
     const logits = this.prefill([...begin, ...tokenizer.encode(prompt)], forget && { press: forget.steps });
     yield* generateText(this, tokenizer, logits, options);

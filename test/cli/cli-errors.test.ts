@@ -51,6 +51,8 @@ const cases: [words: string[], message: RegExp][] = [
   [["generate", "x", "--top-p", "0"], /topP cannot be 0/],
   [["generate", "x", "--top-k", "0"], /--top-k.*'0'/],
   [["generate", "x", "--seed", "1.5"], /--seed.*'1\.5'/],
+  [["generate", "x", "--budget", "4000"], /4000.*256.*window of 4096/],
+  [["generate", "x", "--every", "0"], /--every.*'0'/],
   [["generate", "x ".repeat(5000)], /window of 4096/],
 ];
 

@@ -1,5 +1,7 @@
 /** `siskin generate` and `siskin inspect`: what they print is what the model says. */
-import { readFileSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel } from "../../src/node.ts";
@@ -26,6 +28,54 @@ test("the same seed draws the same text, another draws another, and one token to
   assert.is.not(await drawn("--temperature", "1", "--seed", "8"), seven);
   assert.is(await drawn("--temperature", "1", "--seed", "7", "--top-k", "1"), likeliest);
   assert.is(await drawn("--temperature", "1", "--seed", "7", "--top-p", "0.000001"), likeliest);
+});
+
+test("--budget, --every and --ignore-end: text that forgets, as session.generate's does", async () => {
+  const model = await loadModel("models/nano");
+  const options = { maxTokens: 48, temperature: 1, seed: 3, ignoreEnd: true };
+  const generated = async (more: object) => {
+    let text = "";
+    for await (const piece of model.createSession().generate(prompt, { ...options, ...more })) text += piece;
+    return `${text}\n`;
+  };
+  const words = ["generate", prompt, "--max-tokens", "48", "--temperature", "1", "--seed", "3", "--ignore-end"];
+  const printed = (...more: string[]) => run([...words, ...more]).then(({ stdout }) => stdout);
+  const remembering = await generated({});
+  const forgetting = await generated({ budget: 8, every: 4 });
+  const rarely = await generated({ budget: 8, every: 16 });
+  model.dispose();
+  assert.is(new Set([remembering, forgetting, rarely]).size, 3);
+  assert.is(await printed(), remembering);
+  assert.is(await printed("--budget", "8", "--every", "4"), forgetting);
+  assert.is(await printed("--budget", "8", "--every", "16"), rarely);
+});
+
+test("--ignore-end goes on where the model would end", async () => {
+  // nano, with the word "am" for a token that ends an answer.
+  const folder = mkdtempSync(join(tmpdir(), "siskin-end-"));
+  try {
+    cpSync("models/nano", folder, { recursive: true });
+    const model = await loadModel("models/nano");
+    const stop = model.tokenizer.encode(" am");
+    model.dispose();
+    assert.is(stop.length, 1);
+    for (const name of ["config.json", "generation_config.json"]) {
+      const path = join(folder, name);
+      writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), eos_token_id: stop[0] }));
+    }
+    const words = ["generate", prompt, "--max-tokens", "100", "--model", folder];
+    const whole = await run(["generate", prompt, "--max-tokens", "100"]);
+    const ended = await run(words);
+    const ignored = await run([...words, "--ignore-end"]);
+    assert.equal([whole.code, ended.code, ignored.code], [0, 0, 0]);
+    const [sentence] = whole.stdout.split(" am");
+    assert.is(ended.stdout, `${sentence}\n`);
+    // What would end is never drawn.
+    assert.not.ok(ignored.stdout.includes(" am "));
+    assert.ok(ignored.stdout.startsWith(sentence!) && ignored.stdout.length > ended.stdout.length);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("inspect --json: sizes of the model, its tensors and its memory", async () => {
