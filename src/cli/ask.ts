@@ -44,17 +44,23 @@ export function addAsk(program: Command, signal: AbortSignal): void {
     .option("--save <file>", "keep what was read as a capsule; questions may come later")
     .option("--open <file>", "ask a capsule that --save has written; a document is read behind it");
   withModel(command)
-    .option("--budget <entries>", "cache entries that survive each chunk", positiveInteger, 512)
+    .option("--budget <entries>", "cache entries that every head keeps behind each chunk", positiveInteger, 512)
     .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
     .addOption(new Option("--press <name>", "how entries are chosen").choices(["siskin", "finch"]).default("siskin"))
     .addOption(
-      new Option("--scheme <name>", "whether survivors move together or stay where they stood")
+      new Option(
+        "--scheme <name>",
+        "whether entries that are kept move together, for text of any length, or stay where they stood",
+      )
         .choices(["contiguous", "original"])
         .default("contiguous")
         .conflicts("open"),
     )
     .addOption(
-      new Option("--cache <form>", "how the cache is held").choices(["f32", "q8"]).default("f32").conflicts("open"),
+      new Option("--cache <form>", "how the cache is held; q8 takes little over a quarter of the memory")
+        .choices(["f32", "q8"])
+        .default("f32")
+        .conflicts("open"),
     );
   withThreads(command)
     .addOption(

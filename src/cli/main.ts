@@ -25,6 +25,17 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 const program = new Command("siskin")
   .description("Reads documents of any length in fixed memory and answers questions about them.")
   .version(version)
+  .addHelpText(
+    "after",
+    `
+Examples:
+  siskin ask "What unlocks room 480?" --document story.txt
+  siskin ask --document story.txt --save story.capsule
+  siskin ask "What unlocks room 480?" --open story.capsule
+  siskin generate "Once upon a time"
+
+siskin help ask lists what ask takes.`,
+  )
   .exitOverride()
   // Commander's own errors come out below, with all others.
   .configureOutput({ outputError: () => {} });
