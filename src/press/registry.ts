@@ -72,7 +72,8 @@ function over<Options extends object | undefined, Made extends Press>(
 
 const optional = "optional";
 const required = "required";
-const methods = {
+/** What makes each method, and its parameters. */
+export const methods = {
   adakv: over(adaKV, { alphaSafeguard: optional }),
   block: over(block, { blockSize: optional }),
   cam: over(cam, {

@@ -25,7 +25,7 @@ const test = suite("presses as recorded");
 /** f32 on both sides: the recorded run's logits differ from f64 by up to 1e-4 (the fixtures' README), and so may ours. */
 const LOGITS = 5e-4;
 /** The same where one entry of layer 0 is another, whose key has the same norm. */
-const ONE_ENTRY = 1e-2;
+const ONE_ENTRY = 5e-2;
 /** Below this distance of the best two logits another token is no error, and what follows it differs. */
 const SMALL_GAP = 1e-3;
 

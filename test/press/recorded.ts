@@ -112,34 +112,36 @@ export function keptBy(session: Session): Int32Array[][] {
 /**
  * How far scores are from the recorded ones, in parts of what is allowed: `relative` of a score and `share` of the
  * layer's largest finite one.
- * @returns the part of the scores that lie outside, and the largest difference
+ * @returns the part of the scores that lie outside, the largest difference, and the same as a part of its layer's largest
  */
 export function scoreDifference(
   run: string,
   scores: readonly (readonly Float32Array[])[],
   relative: number,
   share: number,
-): { outside: number; worst: number } {
+): { outside: number; worst: number; worstShare: number } {
   const expected = recorded(run, "scores");
   const length = expected.length / layers / keyHeads;
   let outside = 0;
   let worst = 0;
+  let worstShare = 0;
   for (const [layer, heads] of scores.entries()) {
     for (const [head, list] of heads.entries()) {
       const start = (layer * keyHeads + head) * length;
       const finite = list.filter((score) => Number.isFinite(score));
-      const floor = finite.reduce((largest, score) => Math.max(largest, Math.abs(score)), 0) * share;
+      const largest = finite.reduce((most, score) => Math.max(most, Math.abs(score)), 0);
       for (let i = 0; i < length; i++) {
         const value = expected[start + i]!;
         // What must stay is infinite here and the largest f32 there.
         if (Object.is(list[i], value) || (list[i] === Number.POSITIVE_INFINITY && value > 3.4e38)) continue;
         const difference = Math.abs(list[i]! - value);
         worst = Math.max(worst, difference);
-        if (!(difference <= relative * Math.abs(value) + floor)) outside++;
+        worstShare = Math.max(worstShare, difference / largest);
+        if (!(difference <= relative * Math.abs(value) + share * largest)) outside++;
       }
     }
   }
-  return { outside: outside / expected.length, worst };
+  return { outside: outside / expected.length, worst, worstShare };
 }
 
 /** How much of the recorded kept sets a session has kept: 1 when all are the same. */
