@@ -1,0 +1,5 @@
+/** Text files, which the bundler takes into the bundle as strings. */
+declare module "*.txt" {
+  const text: string;
+  export default text;
+}
