@@ -42,6 +42,11 @@ export class Progress {
     );
   }
 
+  /** @param next what is measured now; undefined at the end */
+  measuring(done: number, total: number, next: string | undefined): void {
+    this.#line(`${done} of ${total} measured${next === undefined ? "" : `; ${next}`}`);
+  }
+
   /** Takes the line away. */
   end(): void {
     this.#clear();

@@ -1,0 +1,121 @@
+/** `siskin eval`: measures how many answers stay right when the cache is compressed. */
+import process from "node:process";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Scheme } from "../cache/cache.ts";
+import { type Cell, cellsOf, type Grid } from "../eval/grid.ts";
+import { type Kind, kinds } from "../eval/kinds.ts";
+import { loadModel } from "../node.ts";
+import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface EvalArguments extends ModelArguments {
+  readonly tasks?: Kind[];
+  readonly lengths?: number[];
+  readonly budgets?: number[];
+  readonly ratios?: number[];
+  readonly methods?: string[];
+  readonly question: Cell["question"] | "both";
+  readonly scheme: Scheme;
+  readonly chunk: number;
+  readonly samples?: number;
+  readonly seed: number;
+  readonly out?: string;
+  readonly quick?: true;
+  readonly progress?: true;
+}
+
+const taskNames = Object.keys(kinds) as Kind[];
+/** What is measured when nothing else is said, and with --quick. */
+const STANDARD = {
+  tasks: taskNames,
+  lengths: [2_000, 4_096, 16_384],
+  methods: ["all", "siskin", "finch", "snapkv", "streamingllm"],
+  samples: 10,
+};
+const QUICK = {
+  tasks: ["keys", "facts"] as Kind[],
+  lengths: [2_000],
+  methods: ["all", "siskin", "finch", "streamingllm"],
+  samples: 2,
+};
+const BUDGETS = [128, 512];
+
+/** Adds the command. @param signal stops it */
+export function addEval(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("eval")
+    .description("measure how many answers stay right when the cache is compressed")
+    .addOption(
+      new Option("--tasks <names>", `what is planted and asked: ${taskNames.join(", ")}`).argParser(
+        list((name) => name as Kind),
+      ),
+    )
+    .option("--lengths <tokens>", "lengths of the documents", list(positiveInteger))
+    .option("--budgets <entries>", "cache entries that survive each chunk", list(positiveInteger))
+    .option("--ratios <parts>", "instead of budgets: parts removed after one pass", list(numberBetween(0, 0.999)))
+    .option("--methods <names>", "presses by name, and all, which keeps the whole cache", list(String));
+  withThreads(
+    withModel(command)
+      .addOption(
+        new Option("--question <when>", "whether it is known while reading; in chunks only siskin and finch look at it")
+          .choices(["known", "unknown", "both"])
+          .default("known"),
+      )
+      .addOption(
+        new Option("--scheme <name>", "whether survivors move together or stay where they stood")
+          .choices(["contiguous", "original"])
+          .default("contiguous"),
+      )
+      .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
+      .option("--samples <number>", "documents for each task", positiveInteger)
+      .option("--seed <number>", "the same seed gives the same documents", seed, 0),
+  )
+    .option("--out <folder>", "write Markdown, JSON and a plot; a run that was stopped goes on there")
+    .option("--quick", "a small table in less than two minutes")
+    .option("--progress", "show progress where standard error is no terminal, too")
+    .action((options: EvalArguments) => runEval(options, signal));
+}
+
+async function runEval(options: EvalArguments, signal: AbortSignal): Promise<void> {
+  const preset = options.quick ? QUICK : STANDARD;
+  const { tasks = preset.tasks, lengths = preset.lengths, samples = preset.samples, scheme, seed, threads } = options;
+  const { ratios = [], budgets = ratios.length > 0 ? [] : BUDGETS, methods = preset.methods } = options;
+  const questions: Grid["questions"] = options.question === "both" ? ["known", "unknown"] : [options.question];
+  const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, chunkLength: options.chunk });
+  const progress = new Progress(options.progress === true);
+  // Prose and plotting are loaded by those who measure.
+  const { evaluate } = await import("../eval/evaluate.ts");
+  const { markdownTables } = await import("../eval/table.ts");
+  try {
+    const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
+    try {
+      const results = await evaluate(model, cells, {
+        samples,
+        seed,
+        folder: options.out,
+        signal,
+        onProgress: (done, total, next) => progress.measuring(done, total, next && describe(next)),
+      });
+      progress.end();
+      process.stdout.write(markdownTables(results));
+    } finally {
+      model.dispose();
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+function describe({ method, kept, task, length }: Cell): string {
+  const amount = kept ? ` ${kept.budget ?? kept.ratio}` : "";
+  return `${method}${amount}, ${task} in ${length} tokens`;
+}
+
+/** Values separated by commas. @throws what `parse` does, InvalidArgumentError for none */
+function list<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => {
+    const parts = text.split(",").map((part) => part.trim());
+    if (parts.includes("")) throw new InvalidArgumentError("It should be a list such as a,b,c.");
+    return parts.map(parse);
+  };
+}

@@ -1,0 +1,198 @@
+/** The scorer, a small grid with nano, resuming, tables and plots. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ArgumentError, FormatError } from "../../src/errors.ts";
+import { evaluate } from "../../src/eval/evaluate.ts";
+import { cellsOf, type Grid } from "../../src/eval/grid.ts";
+import { methodNames, methodOf } from "../../src/eval/methods.ts";
+import { plot } from "../../src/eval/plot.ts";
+import type { Result } from "../../src/eval/results.ts";
+import { scoreAnswer, scoreEvidence } from "../../src/eval/score.ts";
+import { markdownTables } from "../../src/eval/table.ts";
+import { loadModel } from "../../src/node.ts";
+
+const test = suite("eval");
+const model = await loadModel("models/nano", { threads: 2 });
+test.after(() => model.dispose());
+
+const grid: Grid = {
+  tasks: ["needle"],
+  lengths: [900],
+  methods: ["all", "siskin", "streamingllm"],
+  budgets: [128],
+  ratios: [],
+  questions: ["known"],
+  scheme: "contiguous",
+  chunkLength: 256,
+};
+
+test("an answer's score is the part of the expected answers that it contains", () => {
+  assert.is(scoreAnswer("It is 1234567.", ["1234567"]), 1);
+  assert.is(scoreAnswer("It is 1234568.", ["1234567"]), 0);
+  assert.is(scoreAnswer("FINN okafor", ["Finn Okafor"]), 1);
+  assert.is(scoreAnswer("1, 3 and 5", ["1", "2", "3", "4"]), 0.5);
+});
+
+test("evidence is counted in every layer and head", () => {
+  const session = model.createSession();
+  const { layers, keyHeads } = model.config;
+  session.prefill(Int32Array.from({ length: 20 }, (_, index) => index + 300));
+  // Tokens 10 to 13 stand at 12 to 15; the first head of the first layer keeps one of the four, the others all.
+  const all = Int32Array.from({ length: 20 }, (_, index) => index);
+  session.keep(
+    Array.from({ length: layers }, (_, layer) =>
+      Array.from({ length: keyHeads }, (_, head) => (layer + head === 0 ? [0, 11, 12, 16] : all)),
+    ),
+  );
+  const heads = layers * keyHeads;
+  const task = {
+    evidence: [
+      { first: 10, end: 12 },
+      { first: 12, end: 14 },
+    ],
+  };
+  assert.is(scoreEvidence(session, task, 2), (4 * heads - 3) / (4 * heads));
+  session.dispose();
+});
+
+test("cells combine every list; the whole cache is measured once", () => {
+  const cells = cellsOf({ ...grid, tasks: ["needle", "keys"], ratios: [0.5], questions: ["known", "unknown"] });
+  assert.is(cells.filter(({ method }) => method === "all").length, 2);
+  assert.is(cells.filter(({ method }) => method === "siskin").length, 2 * 2 * 2);
+  assert.is(new Set(cells.map((cell) => JSON.stringify(cell))).size, cells.length);
+  assert.throws(
+    () => cellsOf({ ...grid, tasks: ["riddle" as "needle"] }),
+    (error: unknown) => error instanceof ArgumentError && /"riddle".*needle, keys/.test(error.message),
+  );
+  assert.throws(
+    () => cellsOf({ ...grid, lengths: [] }),
+    (error: unknown) => error instanceof ArgumentError,
+  );
+});
+
+test("siskin keeps the needle and finds it, the latest entries alone do not; a stopped run goes on", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "siskin-eval-"));
+  const cells = cellsOf(grid);
+  const abort = new AbortController();
+  const first = evaluate(model, cells, {
+    samples: 2,
+    seed: 5,
+    folder,
+    signal: abort.signal,
+    onProgress: (done) => done === 2 && abort.abort(),
+  });
+  await first.then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.name, "AbortError"),
+  );
+  const path = join(folder, "cells.jsonl");
+  const lines = (await readFile(path, "utf8")).trim().split("\n");
+  assert.is(lines.length, 2);
+  // The second run takes what stands there: a figure that no measurement gives comes back. The last line was cut off.
+  const altered = JSON.stringify({ ...JSON.parse(lines[0]!), seconds: 12345 });
+  await writeFile(path, `${altered}\n${lines[1]!.slice(0, 50)}`);
+  const results = await evaluate(model, cells, { samples: 2, seed: 5, folder });
+  assert.is(results[0]!.seconds, 12345);
+  assert.equal(
+    results.map(({ cell, right, evidence, entries }) => [
+      cell.method,
+      right,
+      evidence === 1,
+      entries > 800,
+    ]),
+    [
+      ["all", 1, true, true],
+      ["siskin", 1, true, false],
+      ["streamingllm", 0, false, false],
+    ],
+  );
+  assert.is(results[1]!.entries, 128);
+  assert.equal(JSON.parse(await readFile(join(folder, "results.json"), "utf8")), results);
+  assert.is(await readFile(join(folder, "results.md"), "utf8"), markdownTables(results));
+  assert.is(await readFile(join(folder, "results.svg"), "utf8"), plot(results));
+  // Another seed is measured anew.
+  const other = await evaluate(model, cells.slice(0, 1), { samples: 1, seed: 4, folder });
+  assert.is.not(other[0]!.seconds, 12345);
+  await writeFile(path, "broken\n");
+  await evaluate(model, cells, { samples: 1, seed: 5, folder }).then(
+    () => assert.unreachable(),
+    (error) => assert.ok(error instanceof FormatError && error.byteOffset === 0),
+  );
+  await rm(folder, { recursive: true });
+});
+
+test("the same seed gives the same figures", async () => {
+  const cells = cellsOf({ ...grid, methods: ["finch"], tasks: ["records"] });
+  const [one] = await evaluate(model, cells, { samples: 2, seed: 5 });
+  const [two] = await evaluate(model, cells, { samples: 2, seed: 5 });
+  assert.equal({ ...one, seconds: 0 }, { ...two, seconds: 0 });
+});
+
+test("a ratio is removed in one pass, with the question in it when it is known", async () => {
+  const methods = ["siskin", "snapkv", "knorm"];
+  const cells = cellsOf({ ...grid, methods, budgets: [], ratios: [0.75], questions: ["known", "unknown"] });
+  const measured = await evaluate(model, cells, { samples: 2, seed: 5 });
+  for (const { cell, entries } of measured) {
+    assert.ok(Math.abs(entries - 225) < 12, `${cell.method} ${cell.question}: ${entries}`);
+  }
+  // SnapKV looks from the end of the pass, where a known question stands.
+  const [, known, , , unknown] = measured.map(({ evidence }) => evidence);
+  assert.ok(known! > unknown!, `${known} known, ${unknown} unknown`);
+});
+
+test("every method has a press, and a name that is not there is refused with those that are", () => {
+  for (const name of methodNames) assert.is(methodOf(name) === undefined, name === "all");
+  assert.throws(
+    () => methodOf("toString"),
+    (error: unknown) => error instanceof ArgumentError && /"toString".*siskin, finch/.test(error.message),
+  );
+});
+
+/** Results of made-up figures. */
+const results: Result[] = cellsOf({
+  ...grid,
+  tasks: ["needle", "keys"],
+  methods: ["all", "siskin", "a<b&c"],
+  budgets: [64, 256],
+}).map((cell, index) => ({
+  cell,
+  samples: 4,
+  right: cell.task === "needle" ? 0.5 : 0.25,
+  evidence: index / 10,
+  entries: cell.kept?.budget ?? 900,
+  seconds: 1,
+}));
+
+test("a table has a row for each method and budget, with the mean over the tasks", () => {
+  const [heading, , header, , ...rows] = markdownTables(results).trim().split("\n");
+  assert.is(heading, "### 900 tokens, question known");
+  assert.is(header, "| method | kept | entries | needle | keys | right | evidence kept |");
+  assert.is(rows.length, 5);
+  assert.is(rows[0], "| all | all | 900 | 50% | 25% | **38%** | 5% |");
+  assert.is(rows[2], "| siskin | 256 | 256 | 50% | 25% | **38%** | 45% |");
+});
+
+test("a plot is well-formed XML with a line for each method and a point for each budget", () => {
+  const svg = plot(results);
+  const open: string[] = [];
+  for (const [tag, closing, name, empty] of svg.matchAll(
+    /<(\/?)([a-z]+)(?:\s[a-z-]+(?::[a-z]+)?="[^"<]*")*\s*(\/?)>/gi,
+  )) {
+    assert.ok(tag);
+    if (closing) assert.is(open.pop(), name);
+    else if (!empty) open.push(name!);
+  }
+  assert.equal(open, []);
+  // Nothing is left that looks like the start of a tag.
+  const rest = svg.replace(/<\/?[a-z]+(?:\s[a-z-]+="[^"<]*")*\s*\/?>/gi, "");
+  assert.not.match(rest, /[<]/);
+  assert.match(svg, /a&lt;b&amp;c/);
+  assert.is(svg.match(/<circle/g)!.length, 4);
+  assert.is(svg.match(/<path fill="none" stroke="#0072b2"/g)!.length, 2);
+  assert.not.match(svg, /NaN|undefined|Infinity/);
+});
+
+test.run();
