@@ -5,7 +5,7 @@
 import type { Draw } from "./words.ts";
 
 /** What a document is given to hide. */
-export interface Planted {
+interface Planted {
   /** Sentences in the order in which they stand in the text. */
   readonly sentences: readonly string[];
   readonly question: string;

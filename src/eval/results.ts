@@ -10,7 +10,7 @@ export interface Result extends Measured {
 }
 
 /** What results depend on beside their cells. */
-export interface Conditions {
+interface Conditions {
   /** The model's name and fingerprint. */
   readonly model: string;
   readonly seed: number;
