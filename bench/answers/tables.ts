@@ -1,0 +1,97 @@
+/** Measures the tables of docs/eval.md with a model and puts each between its marks. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { evaluate } from "../../src/eval/evaluate.ts";
+import { type Cell, cellsOf } from "../../src/eval/grid.ts";
+import { methodNames, methodOf } from "../../src/eval/methods.ts";
+import { markdownTables } from "../../src/eval/table.ts";
+import { type Reach, siskin } from "../../src/index.ts";
+import { loadModel } from "../../src/node.ts";
+
+const FILE = "docs/eval.md";
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: "documents,methods,reach" },
+    samples: { type: "string", default: "1" },
+    threads: { type: "string", default: String(availableParallelism()) },
+    model: { type: "string", default: "models/nano" },
+  },
+});
+const tasks = ["needle", "keys", "facts", "records"] as const;
+const reaches: Record<string, Reach> = {
+  "siskin, no reach": { before: 0, after: 0 },
+  "siskin, reach 3/12": { before: 3, after: 12 },
+  "siskin, reach 4/16": { before: 4, after: 16 },
+  "siskin, reach 6/24": { before: 6, after: 24 },
+};
+const base = { tasks, ratios: [], questions: ["known"], scheme: "contiguous", chunkLength: 512 } as const;
+
+/** The cells of each table. */
+const tables: Record<string, () => Cell[]> = {
+  documents: () => [
+    ...cellsOf({ ...base, lengths: [4_096], methods: ["all"], budgets: [] }),
+    ...cellsOf({ ...base, lengths: [4_096], methods: ["siskin"], budgets: [1_024, 128] }),
+    ...cellsOf({ ...base, lengths: [16_384], methods: ["all"], budgets: [] }),
+    ...cellsOf({
+      ...base,
+      lengths: [16_384],
+      methods: ["streamingllm", "finch", "siskin, no reach"],
+      budgets: [1_024],
+    }),
+    ...cellsOf({ ...base, lengths: [16_384], methods: ["siskin"], budgets: [1_024, 512, 256, 128] }),
+    ...cellsOf({ ...base, lengths: [65_536], methods: ["siskin"], budgets: [512, 128] }),
+  ],
+  methods: () =>
+    cellsOf({
+      ...base,
+      lengths: [2_000],
+      methods: methodNames,
+      budgets: [],
+      ratios: [0.5, 0.75, 0.9],
+      questions: ["known", "unknown"],
+    }),
+  reach: () =>
+    [256, 512, 1_024].flatMap((chunkLength) =>
+      cellsOf({ ...base, chunkLength, lengths: [3_000], methods: Object.keys(reaches), budgets: [128] }),
+    ),
+};
+
+const model = await loadModel(values.model, { threads: Number(values.threads) });
+for (const name of values.only.split(",")) {
+  const cells = tables[name]?.();
+  if (!cells) throw new Error(`There is no table ${name}; there are ${Object.keys(tables).join(", ")}`);
+  const results = await evaluate(model, cells, {
+    samples: Number(values.samples),
+    seed: 1,
+    folder: `bench/results/eval-${model.name}`,
+    methods: (method) =>
+      Object.hasOwn(reaches, method) ? () => siskin({ reach: reaches[method]! }) : methodOf(method),
+    onProgress: (done, total, next) => {
+      const amount = next?.kept ? ` at ${next.kept.budget ?? next.kept.ratio}` : "";
+      process.stderr.write(`${name}: ${done} of ${total}; ${next?.method ?? "done"}${amount}, ${next?.length}\n`);
+    },
+  });
+  const documents = Number(values.samples) * tasks.length;
+  const about =
+    `${model.name}, ${documents} documents a row, seed 1. \`npm run eval:readme -- --only ${name} --samples ${values.samples}\`, ` +
+    `${cpus()[0]?.model}, ${values.threads} threads, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
+  const chunks = [...new Set(cells.map(({ chunkLength }) => chunkLength))];
+  const parts = chunks.map((chunk) => {
+    const heading = chunks.length > 1 ? `**Chunks of ${chunk}**\n\n` : "";
+    return heading + markdownTables(results.filter(({ cell }) => cell.chunkLength === chunk));
+  });
+  write(`${name} ${model.name}`, `${about}\n\n${parts.join("\n")}`);
+}
+model.dispose();
+
+/** Puts text between a table's marks, which are added at the end where they are not there yet. */
+function write(mark: string, text: string): void {
+  const begin = `<!-- ${mark} -->`;
+  const end = `<!-- end of ${mark} -->`;
+  const old = readFileSync(FILE, "utf8");
+  const [from, to] = [old.indexOf(begin), old.indexOf(end)];
+  const block = `${begin}\n${text}${end}`;
+  writeFileSync(FILE, from < 0 ? `${old}\n${block}\n` : old.slice(0, from) + block + old.slice(to + end.length));
+}

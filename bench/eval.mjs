@@ -1,0 +1,11 @@
+/**
+ * Measures the tables of docs/eval.md and writes them there; one that was stopped goes on where it was.
+ *
+ *   node bench/eval.mjs [--only documents,methods,reach] [--samples NUMBER] [--threads NUMBER] [--model PATH]
+ */
+import { pathToFileURL } from "node:url";
+import { bundle } from "./bundle.mjs";
+
+const folder = ".bench/answers";
+await bundle(["bench/answers/tables.ts"], folder);
+await import(pathToFileURL(`${folder}/tables.mjs`).href);
