@@ -34,6 +34,7 @@ Examples:
   siskin ask --document story.txt --save story.capsule
   siskin ask "What unlocks room 480?" --open story.capsule
   siskin generate "Once upon a time"
+  siskin eval --quick
 
 siskin help ask lists what ask takes.`,
   )

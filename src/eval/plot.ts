@@ -50,7 +50,7 @@ function panel({ title, results }: Group, methods: readonly string[]): string {
   const parts = [text(MARGIN.left, 22, title, "start", ' font-weight="bold"'), ...axes(x, y)];
   for (const { right } of points("all")) {
     parts.push(`<path class="axis" stroke-dasharray="4 4" d="M${x.range()[0]} ${round(y(right))}H${x.range()[1]}"/>`);
-    parts.push(text(x.range()[1]! + 6, y(right) + 4, "whole cache"));
+    parts.push(text(x.range()[1]!, y(right) - 5, "whole cache", "end"));
   }
   const draw = line<Point>()
     .x(({ entries }) => round(x(entries)))
