@@ -34,7 +34,7 @@ export async function evaluate(model: Model, cells: readonly Cell[], options: Ev
   const makers = new Map(cells.map(({ method }) => [method, methods(method)]));
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const path = folder === undefined ? undefined : join(folder, "cells.jsonl");
-  const finished = await Results.open(path, { model: `${model.name} ${model.fingerprint}`, seed, samples });
+  const finished = await Results.open(path, { model: model.fingerprint, seed, samples });
   const results: Result[] = [];
   for (const [index, cell] of cells.entries()) {
     signal?.throwIfAborted();

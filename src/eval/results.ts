@@ -11,7 +11,7 @@ export interface Result extends Measured {
 
 /** What results depend on beside their cells. */
 interface Conditions {
-  /** The model's name and fingerprint. */
+  /** The model's fingerprint. */
   readonly model: string;
   readonly seed: number;
   readonly samples: number;
