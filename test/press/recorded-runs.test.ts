@@ -31,7 +31,7 @@ const SMALL_GAP = 1e-3;
 
 /** Kept sets that may differ where scores tie or nearly do: the part that is the same, and why it is not all. */
 const ties: readonly (readonly [RegExp, number, string])[] = [
-  [/knorm/, 0.999, "the norms of the same word twice are equal but for rounding in layer 0"],
+  [/knorm/, 0.998, "the norms of the same word twice are equal but for rounding in layer 0"],
   [/^cur_average/, 0.999, "products of norms, as for knorm"],
   [/^lagkv_0.5/, 0.998, "ranks in partitions of 128: entries of different partitions tie at the cut"],
   [/^lagkv_0.8/, 0.75, "ranks in partitions of 128: entries of different partitions tie at the cut"],
@@ -107,9 +107,12 @@ for (const [run, how] of Object.entries(repeats)) {
   });
 }
 
-/** z-scores pass through zero, so that what f32 leaves uncertain is a part of the layer's largest score. */
+/**
+ * z-scores pass through zero, so that what f32 leaves uncertain is a part of the layer's largest score; leverage scores
+ * come out of the inverse of a Gram matrix, whose condition enlarges it.
+ */
 function checkScores(run: string, scores: readonly (readonly Float32Array[])[]): void {
-  const { outside, worst } = scoreDifference(run, scores, 1e-3, 1e-5);
+  const { outside, worst } = scoreDifference(run, scores, 1e-3, run.startsWith("leverage") ? 1e-4 : 1e-5);
   // Ranks of nearly equal numbers change places.
   if (run.startsWith("lagkv")) assert.ok(outside <= 0.01 && worst <= 1 / 128 + 1e-6, `${outside} differ, by ${worst}`);
   else assert.is(outside, 0, `scores differ by up to ${worst}`);
