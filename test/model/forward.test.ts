@@ -37,7 +37,7 @@ const models = [
     path: smolLM2,
     fixture: sharedPath("fixtures/forward/smollm2.json")?.replace(/\.json$/, ""),
     lengths: [1, 2, 7, 64, 257, 700],
-    perplexityTokens: 700,
+    perplexityTokens: 2000,
   },
 ];
 

@@ -39,7 +39,7 @@ async function check(source: ModelSource, cases: readonly Expected[]): Promise<v
   }
 }
 
-for (const name of ["tiny-old", "tiny-K"]) {
+for (const name of ["tiny-old", "tiny-K", "tiny-odd"]) {
   test(name, async () => {
     const path = `test/fixtures/gguf/${name}`;
     const tensors = readSafetensors(readFileSync(`${path}.safetensors`));
