@@ -7,22 +7,29 @@ const PROMPTS = [128, 512, 2048];
 /** Longer prompts are run once only where an engine takes minutes for them. */
 const LONG_PROMPT = 2048;
 
-/** Who answers on which form of the weights, and whom Siskin is compared with there. */
+/** Who answers on which form of the weights, and which of Siskin's are compared with it. */
 const ENGINES = [
   { name: "siskin Q4_1, Node", on: "node", engine: "siskin", model: "q4" },
   { name: "siskin Q4_1, Chromium", on: "page", engine: "siskin", model: "q4" },
   { name: "siskin Q8_0, Node", on: "node", engine: "siskin", model: "q8" },
   { name: "siskin Q8_0, Chromium", on: "page", engine: "siskin", model: "q8" },
-  { name: "siskin Q8_0, 8-bit cache, Node", on: "node", engine: "siskin", model: "q8", cache: "q8" },
-  { name: "llama.cpp Q4_1, native", on: "node", engine: "llama", model: "q4", rival: "siskin Q4_1, Node" },
-  { name: "llama.cpp Q8_0, native", on: "node", engine: "llama", model: "q8", rival: "siskin Q8_0, Node" },
+  { name: "siskin Q4_1, 8-bit cache, Node", on: "node", engine: "siskin", model: "q4", cache: "q8" },
+  { name: "siskin Q8_0, 8-bit cache, Chromium", on: "page", engine: "siskin", model: "q8", cache: "q8" },
+  {
+    name: "llama.cpp Q4_1, native",
+    on: "node",
+    engine: "llama",
+    model: "q4",
+    rivals: ["siskin Q4_1, Node", "siskin Q4_1, 8-bit cache, Node"],
+  },
+  { name: "llama.cpp Q8_0, native", on: "node", engine: "llama", model: "q8", rivals: ["siskin Q8_0, Node"] },
   {
     name: "wllama Q4_1, Chromium",
     on: "page",
     engine: "wllama",
     model: "q4",
     slow: true,
-    rival: "siskin Q4_1, Chromium",
+    rivals: ["siskin Q4_1, Chromium"],
   },
   {
     name: "wllama Q8_0, Chromium",
@@ -30,7 +37,7 @@ const ENGINES = [
     engine: "wllama",
     model: "q8",
     slow: true,
-    rival: "siskin Q8_0, Chromium",
+    rivals: ["siskin Q8_0, Chromium"],
   },
   {
     name: "wllama Q8_0, f32 cache, Chromium",
@@ -38,7 +45,7 @@ const ENGINES = [
     engine: "wllama",
     model: "q8",
     slow: true,
-    rival: "siskin Q8_0, Chromium",
+    rivals: ["siskin Q8_0, Chromium", "siskin Q8_0, 8-bit cache, Chromium"],
     settings: { flash_attn: false, cache_type_k: "f32", cache_type_v: "f32" },
   },
   {
@@ -47,7 +54,7 @@ const ENGINES = [
     engine: "onnxruntime",
     model: "onnx",
     slow: true,
-    rival: "siskin Q8_0, Chromium",
+    rivals: ["siskin Q8_0, Chromium"],
   },
 ];
 
@@ -133,7 +140,7 @@ function rowsOf(measured) {
       median: middle(rates[what]),
       best: Math.max(...rates[what]),
       ratios: measured
-        .filter(({ rival }) => rival === name)
+        .filter(({ rivals }) => rivals?.includes(name))
         .map((other) => ({ value: middle(rates[what]) / middle(other.rates[what]), to: other.name })),
     })),
   );
