@@ -5,29 +5,39 @@ import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { evaluate } from "../../src/eval/evaluate.ts";
-import { type Cell, cellsOf } from "../../src/eval/grid.ts";
+import { type Cell, cellsOf, type Grid } from "../../src/eval/grid.ts";
+import type { Kind } from "../../src/eval/kinds.ts";
 import { methodNames, methodOf } from "../../src/eval/methods.ts";
 import { markdownTables } from "../../src/eval/table.ts";
 import { type Reach, siskin } from "../../src/index.ts";
 import { loadModel } from "../../src/node.ts";
 
 const FILE = "docs/eval.md";
+const EMBEDDED = "models/nano";
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "documents,methods,reach" },
+    only: { type: "string", default: "documents,methods,reach,blind,cache" },
+    tasks: { type: "string", default: "needle,keys,facts,records" },
     samples: { type: "string", default: "1" },
     threads: { type: "string", default: String(availableParallelism()) },
-    model: { type: "string", default: "models/nano" },
+    model: { type: "string", default: EMBEDDED },
   },
 });
-const tasks = ["needle", "keys", "facts", "records"] as const;
+const tasks = values.tasks.split(",") as Kind[];
 const reaches: Record<string, Reach> = {
   "siskin, no reach": { before: 0, after: 0 },
   "siskin, reach 3/12": { before: 3, after: 12 },
   "siskin, reach 4/16": { before: 4, after: 16 },
   "siskin, reach 6/24": { before: 6, after: 24 },
 };
-const base = { tasks, ratios: [], questions: ["known"], scheme: "contiguous", chunkLength: 512 } as const;
+const base = {
+  tasks,
+  ratios: [],
+  questions: ["known"],
+  scheme: "contiguous",
+  cache: "f32",
+  chunkLength: 512,
+} satisfies Partial<Grid>;
 
 /** The cells of each table. */
 const tables: Record<string, () => Cell[]> = {
@@ -47,8 +57,6 @@ const tables: Record<string, () => Cell[]> = {
   methods: () =>
     cellsOf({
       ...base,
-      // Two tasks: this is by far the longest table.
-      tasks: ["keys", "facts"],
       lengths: [2_000],
       methods: methodNames,
       budgets: [],
@@ -58,6 +66,21 @@ const tables: Record<string, () => Cell[]> = {
   reach: () =>
     [256, 512, 1_024].flatMap((chunkLength) =>
       cellsOf({ ...base, chunkLength, lengths: [3_000], methods: Object.keys(reaches), budgets: [64, 128] }),
+    ),
+  // Reading for questions that nobody has said yet, in chunks, and for a known one.
+  blind: () => [
+    ...cellsOf({ ...base, lengths: [4_000], methods: ["siskin"], budgets: [512, 1_024] }),
+    ...cellsOf({
+      ...base,
+      lengths: [4_000],
+      questions: ["unknown"],
+      methods: ["siskin", "kvzip", "expectedattention", "keydiff"],
+      budgets: [512, 1_024],
+    }),
+  ],
+  cache: () =>
+    (["f32", "q8"] as const).flatMap((cache) =>
+      cellsOf({ ...base, cache, lengths: [2_000], methods: ["siskin"], budgets: [128] }),
     ),
 };
 
@@ -78,8 +101,11 @@ for (const name of values.only.split(",")) {
     },
   });
   const documents = Number(values.samples) * new Set(cells.map(({ task }) => task)).size;
+  const command =
+    `npm run eval:readme -- --only ${name} --tasks ${values.tasks} --samples ${values.samples}` +
+    (values.model === EMBEDDED ? "" : ` --model ${modelName}`);
   const about =
-    `${modelName}, ${documents} documents a row, seed 1. \`npm run eval:readme -- --only ${name} --samples ${values.samples}\`, ` +
+    `${modelName}, ${documents} documents a row, seed 1. \`${command}\`, ` +
     `${cpus()[0]?.model}, ${values.threads} threads, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
   const chunks = [...new Set(cells.map(({ chunkLength }) => chunkLength))];
   const parts = chunks.map((chunk) => {

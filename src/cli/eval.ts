@@ -2,6 +2,7 @@
 import process from "node:process";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
+import type { CacheForm } from "../cache/page-form.ts";
 import { type Cell, cellsOf, type Grid } from "../eval/grid.ts";
 import { type Kind, kinds } from "../eval/kinds.ts";
 import { loadModel } from "../node.ts";
@@ -16,6 +17,7 @@ interface EvalArguments extends ModelArguments {
   readonly methods?: string[];
   readonly question: Cell["question"] | "both";
   readonly scheme: Scheme;
+  readonly cache: CacheForm;
   readonly chunk: number;
   readonly samples?: number;
   readonly seed: number;
@@ -66,6 +68,7 @@ export function addEval(program: Command, signal: AbortSignal): void {
           .choices(["contiguous", "original"])
           .default("contiguous"),
       )
+      .addOption(new Option("--cache <form>", "how the cache is held").choices(["f32", "q8"]).default("f32"))
       .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
       .option("--samples <number>", "documents for each task", positiveInteger)
       .option("--seed <number>", "the same seed gives the same documents", seed, 0),
@@ -78,10 +81,11 @@ export function addEval(program: Command, signal: AbortSignal): void {
 
 async function runEval(options: EvalArguments, signal: AbortSignal): Promise<void> {
   const preset = options.quick ? QUICK : STANDARD;
-  const { tasks = preset.tasks, lengths = preset.lengths, samples = preset.samples, scheme, seed, threads } = options;
+  const { tasks = preset.tasks, lengths = preset.lengths, samples = preset.samples, seed, threads } = options;
   const { ratios = [], budgets = ratios.length > 0 ? [] : BUDGETS, methods = preset.methods } = options;
   const questions: Grid["questions"] = options.question === "both" ? ["known", "unknown"] : [options.question];
-  const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, chunkLength: options.chunk });
+  const { scheme, cache, chunk: chunkLength } = options;
+  const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, cache, chunkLength });
   const progress = new Progress(options.progress === true);
   // Prose and plotting are loaded by those who measure.
   const { evaluate } = await import("../eval/evaluate.ts");

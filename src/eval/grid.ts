@@ -1,5 +1,6 @@
 /** The cells of an evaluation: every task at every length with every method, and how much each keeps. */
 import type { Scheme } from "../cache/cache.ts";
+import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError } from "../errors.ts";
 import { type Kind, kinds } from "./kinds.ts";
 
@@ -20,6 +21,8 @@ export interface Cell {
   /** Whether the method knows the question while it chooses. */
   readonly question: "known" | "unknown";
   readonly scheme: Scheme;
+  /** Absent for a cache in f32. */
+  readonly cache?: "q8";
   /** Tokens read at once, where the document is read in chunks. */
   readonly chunkLength: number;
 }
@@ -33,6 +36,7 @@ export interface Grid {
   readonly ratios: readonly number[];
   readonly questions: readonly Cell["question"][];
   readonly scheme: Scheme;
+  readonly cache: CacheForm;
   readonly chunkLength: number;
 }
 
@@ -44,17 +48,23 @@ export function cellsOf(grid: Grid): Cell[] {
     }
   }
   const kept: Kept[] = [...grid.budgets.map((budget) => ({ budget })), ...grid.ratios.map((ratio) => ({ ratio }))];
-  const { scheme, chunkLength } = grid;
+  const { scheme, cache, chunkLength } = grid;
+  const common = { scheme, ...(cache === "q8" && { cache }), chunkLength };
   const cells = grid.lengths.flatMap((length) =>
     grid.questions.flatMap((question) =>
       grid.methods.flatMap((method) =>
         // The whole cache does not depend on what is known.
         (method === "all" ? (question === grid.questions[0] ? [undefined] : []) : kept).flatMap((kept) =>
-          grid.tasks.map((task): Cell => ({ task, length, method, kept, question, scheme, chunkLength })),
+          grid.tasks.map((task): Cell => ({ task, length, method, kept, question, ...common })),
         ),
       ),
     ),
   );
   if (cells.length === 0) throw new ArgumentError("There is nothing to measure: a list is empty");
   return cells;
+}
+
+/** How a cell's method is called in tables and plots. */
+export function labelOf({ method, cache }: Cell): string {
+  return cache === "q8" ? `${method}, 8-bit cache` : method;
 }

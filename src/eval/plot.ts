@@ -1,6 +1,7 @@
 /** Draws answers right against entries kept, one line a method and one panel for each table, as SVG. */
 import { type ScaleLinear, type ScaleLogarithmic, scaleLinear, scaleLog } from "d3-scale";
 import { line } from "d3-shape";
+import { type Cell, labelOf } from "./grid.ts";
 import type { Result } from "./results.ts";
 import { type Group, groupsOf, mean, rowsOf } from "./table.ts";
 
@@ -22,7 +23,7 @@ interface Point {
 /** An SVG document. */
 export function plot(results: readonly Result[]): string {
   const groups = groupsOf(results);
-  const methods = [...new Set(results.map(({ cell }) => cell.method))].filter((method) => method !== "all");
+  const methods = [...new Set(results.filter(({ cell }) => cell.kept).map(({ cell }) => labelOf(cell)))];
   const height = Math.max(PANEL, MARGIN.top + 40 + 18 * methods.length);
   const panels = groups.map(
     (group, index) => `<g transform="translate(0 ${index * height})">${panel(group, methods)}</g>`,
@@ -35,20 +36,20 @@ export function plot(results: readonly Result[]): string {
 
 function panel({ title, results }: Group, methods: readonly string[]): string {
   const rows = rowsOf(results);
-  const points = (method: string): Point[] =>
+  const pointsOf = (belongs: (cell: Cell) => boolean): Point[] =>
     rows
-      .filter((row) => row[0]!.cell.method === method)
+      .filter((row) => belongs(row[0]!.cell))
       .map((row) => ({ entries: mean(row, "entries"), right: 100 * mean(row, "right") }))
       .sort((a, b) => a.entries - b.entries);
-  const all = [...methods, "all"].flatMap((method) => points(method).map(({ entries }) => entries));
+  const entries = pointsOf(() => true).map(({ entries }) => entries);
   const x = scaleLog()
-    .domain([Math.min(...all) * 0.9, Math.max(...all) * 1.1])
+    .domain([Math.min(...entries) * 0.9, Math.max(...entries) * 1.1])
     .range([MARGIN.left, WIDTH - MARGIN.right]);
   const y = scaleLinear()
     .domain([0, 100])
     .range([PANEL - MARGIN.bottom, MARGIN.top]);
   const parts = [text(MARGIN.left, 22, title, "start", ' font-weight="bold"'), ...axes(x, y)];
-  for (const { right } of points("all")) {
+  for (const { right } of pointsOf(({ kept }) => !kept)) {
     parts.push(`<path class="axis" stroke-dasharray="4 4" d="M${x.range()[0]} ${round(y(right))}H${x.range()[1]}"/>`);
     parts.push(text(x.range()[1]!, y(right) - 5, "whole cache", "end"));
   }
@@ -56,7 +57,7 @@ function panel({ title, results }: Group, methods: readonly string[]): string {
     .x(({ entries }) => round(x(entries)))
     .y(({ right }) => round(y(right)));
   for (const [index, method] of methods.entries()) {
-    const list = points(method);
+    const list = pointsOf((cell) => cell.kept !== undefined && labelOf(cell) === method);
     const stroke = COLOURS[index % COLOURS.length]!;
     const dash = DASHES[Math.floor(index / COLOURS.length) % DASHES.length]!;
     const style = `fill="none" stroke="${stroke}" stroke-width="2" stroke-dasharray="${dash}"`;

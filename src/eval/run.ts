@@ -72,7 +72,8 @@ async function attempt(
   const maxTokens = ANSWER_TOKENS + MORE_TOKENS * (task.answers.length - 1);
   // Beyond the model's window too: what becomes of answers there is part of the picture.
   const room = prompt.head.length + task.tokens.length + question.length + maxTokens;
-  const session = model.createSession({ scheme: cell.scheme, window: Math.max(room, model.config.maxPositions) });
+  const window = Math.max(room, model.config.maxPositions);
+  const session = model.createSession({ scheme: cell.scheme, cache: cell.cache, window });
   try {
     const inPass = cell.kept?.ratio !== undefined && press?.kind !== "question" && cell.question === "known";
     await readTask(session, cell, press, inPass ? [...task.tokens, ...asked] : task.tokens, task.question, signal);

@@ -1,5 +1,5 @@
 /** Results as Markdown tables: one for each length and kind of question, a row for each method and budget. */
-import type { Cell, Kept } from "./grid.ts";
+import { type Cell, type Kept, labelOf } from "./grid.ts";
 import type { Result } from "./results.ts";
 
 /** What belongs into one table or panel. */
@@ -25,8 +25,7 @@ export function groupsOf(results: readonly Result[]): Group[] {
 export function rowsOf(results: readonly Result[]): Result[][] {
   const rows = new Map<string, Result[]>();
   for (const result of results) {
-    const { method, kept } = result.cell;
-    const key = JSON.stringify([method, kept]);
+    const key = JSON.stringify([labelOf(result.cell), result.cell.kept]);
     rows.set(key, [...(rows.get(key) ?? []), result]);
   }
   return [...rows.values()];
@@ -45,7 +44,7 @@ function markdownTable(results: readonly Result[]): string {
   const lines = rowsOf(results).map((row) => {
     const of = (task: Cell["task"]) => row.find(({ cell }) => cell.task === task);
     return [
-      row[0]!.cell.method,
+      labelOf(row[0]!.cell),
       keptText(row[0]!.cell.kept),
       Math.round(mean(row, "entries")).toLocaleString("en-US"),
       ...tasks.map((task) => percent(of(task)?.right)),

@@ -26,6 +26,7 @@ const grid: Grid = {
   ratios: [],
   questions: ["known"],
   scheme: "contiguous",
+  cache: "f32",
   chunkLength: 256,
 };
 
@@ -124,6 +125,13 @@ test("the same seed gives the same figures", async () => {
   const [one] = await evaluate(model, cells, { samples: 2, seed: 5 });
   const [two] = await evaluate(model, cells, { samples: 2, seed: 5 });
   assert.equal({ ...one, seconds: 0 }, { ...two, seconds: 0 });
+});
+
+test("an 8-bit cache is measured and named so", async () => {
+  const cells = cellsOf({ ...grid, methods: ["siskin"], cache: "q8" });
+  const results = await evaluate(model, cells, { samples: 1, seed: 5 });
+  assert.is(results[0]!.right, 1);
+  for (const text of [markdownTables(results), plot(results)]) assert.match(text, /siskin, 8-bit cache/);
 });
 
 test("a ratio is removed in one pass, with the question in it when it is known", async () => {
