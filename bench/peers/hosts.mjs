@@ -13,13 +13,11 @@ export async function nodeEngine(module, options) {
   const child = fork(fileURLToPath(new URL("./node-host.mjs", import.meta.url)), [module, JSON.stringify(options)], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
-  const answer = async () => {
-    const ended = once(child, "exit").then(([code]) => {
-      throw new Error(`${module} has ended with code ${code}`);
-    });
-    ended.catch(() => {});
-    return (await Promise.race([once(child, "message"), ended]))[0];
-  };
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`${module} has ended with code ${code}`);
+  });
+  ended.catch(() => {});
+  const answer = async () => (await Promise.race([once(child, "message"), ended]))[0];
   await answer();
   return {
     run: (job) => {

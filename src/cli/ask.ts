@@ -8,8 +8,8 @@ import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { SiskinError } from "../errors.ts";
 import { type LoadProgress, loadModel } from "../node.ts";
-import { finch } from "../press/finch.ts";
-import { siskin } from "../press/siskin.ts";
+import type { Press } from "../press/press.ts";
+import { press } from "../press/registry.ts";
 import type { ReadProgress } from "../session/read.ts";
 import type { Session } from "../session/session.ts";
 import { openDocument, readBytes, writeBytes } from "./files.ts";
@@ -25,7 +25,7 @@ interface AskArguments extends ModelArguments {
   readonly save?: string;
   readonly budget: number;
   readonly chunk: number;
-  readonly press: "siskin" | "finch";
+  readonly press: Press;
   readonly scheme: Scheme;
   readonly cache: CacheForm;
   readonly show?: "kept";
@@ -46,7 +46,11 @@ export function addAsk(program: Command, signal: AbortSignal): void {
   withModel(command)
     .option("--budget <entries>", "cache entries that every head keeps behind each chunk", positiveInteger, 512)
     .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
-    .addOption(new Option("--press <name>", "how entries are chosen").choices(["siskin", "finch"]).default("siskin"))
+    .addOption(
+      new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")
+        .default(press("siskin"), "siskin")
+        .argParser((name) => press(name)),
+    )
     .addOption(
       new Option(
         "--scheme <name>",
@@ -133,7 +137,7 @@ async function read(
   let last: ReadProgress | undefined;
   await session.read(document, {
     questions: questions.length > 0 ? questions : undefined,
-    press: options.press === "finch" ? finch() : siskin(),
+    press: options.press,
     budget: options.budget,
     chunkLength: options.chunk,
     onProgress: (state) => {
