@@ -130,7 +130,7 @@ export function quantiseRows(source: usize, target: usize, scales: usize, rows: 
         const row = (tile << 2) + lane;
         const scale = scales + (<usize>row << 2);
         const destination = target + (<usize>tile * block << 3) + (<usize>lane << 2);
-        if (row < rows) quantiseTileRow(source + stride * row + (<usize>start << 2), destination, scale, block);
+        if (row < rows) quantise(MATMUL_ONE, source + stride * row + (<usize>start << 2), block, destination, 16, scale);
         else {
           store<f32>(scale, 0);
           for (let pair = 0; pair < block >> 1; pair++) store<i32>(destination + (<usize>pair << 4), 0);
@@ -142,40 +142,43 @@ export function quantiseRows(source: usize, target: usize, scales: usize, rows: 
   }
 }
 
-/** One row's block: pairs of i16, 16 bytes apart. */
-function quantiseTileRow(source: usize, target: usize, scale: usize, count: i32): void {
-  const largest = largestMagnitude(source, count);
-  store<f32>(scale, largest / MATMUL_ONE);
-  const inverse = f32x4.splat(largest > 0 ? MATMUL_ONE / largest : 0);
+/** Quantises `count` (a multiple of 8) f32 to integers up to `one`: pairs of i16, `stride` bytes from one to the next. */
+function quantise(one: f32, source: usize, count: i32, target: usize, stride: usize, scale: usize): void {
+  const inverse = f32x4.splat(scaleTo(one, source, count, scale));
   const end = source + (<usize>count << 2);
   while (source < end) {
-    const pairs = i16x8.narrow_i32x4_s(integers(source, inverse), integers(source + 16, inverse));
-    v128.store32_lane(target, pairs, 0);
-    v128.store32_lane(target, pairs, 1, 16);
-    v128.store32_lane(target, pairs, 2, 32);
-    v128.store32_lane(target, pairs, 3, 48);
+    const four = pairs(source, inverse);
+    v128.store32_lane(target, four, 0);
+    v128.store32_lane(target + stride, four, 1);
+    target += stride << 1;
+    v128.store32_lane(target, four, 2);
+    v128.store32_lane(target + stride, four, 3);
+    target += stride << 1;
     source += 32;
-    target += 64;
   }
+}
+
+/** Eight values as 16-bit integers. */
+// @ts-ignore: decorator
+@inline
+function pairs(source: usize, inverse: v128): v128 {
+  return i16x8.narrow_i32x4_s(integers(source, inverse), integers(source + 16, inverse));
 }
 
 /** Quantises one row of `depth` (a multiple of 32) f32 to 16-bit integers, its scale in `scale`. */
 export function quantiseRow(source: usize, target: usize, scale: usize, depth: i32): void {
-  const largest = largestMagnitude(source, depth);
-  store<f32>(scale, largest / MATVEC_ONE);
-  const inverse = f32x4.splat(largest > 0 ? MATVEC_ONE / largest : 0);
-  const end = source + (<usize>depth << 2);
-  while (source < end) {
-    v128.store(target, i16x8.narrow_i32x4_s(integers(source, inverse), integers(source + 16, inverse)));
-    source += 32;
-    target += 16;
-  }
+  quantise(MATVEC_ONE, source, depth, target, 4, scale);
 }
 
+/** 1.5 · 2^23: a sum with it ends at the unit, and its bits count from those of this. */
+const ROUNDER: f32 = 12582912;
+
+/** Four values times `inverse`, rounded to the nearest integer, to the even one halfway; at most 2^22. */
 // @ts-ignore: decorator
 @inline
 function integers(source: usize, inverse: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(source), inverse)));
+  const rounder = f32x4.splat(ROUNDER);
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(source), inverse), rounder), rounder);
 }
 
 /**
@@ -190,10 +193,8 @@ export function quantiseRowQ4(source: usize, target: usize, scales: usize, sums:
   const zero = i64x2.splat(0);
   for (let start = 0; start < depth; start += step) {
     const block = min(step, depth - start);
-    const largest = largestMagnitude(source, block);
-    store<f32>(scales, largest / MATVEC_Q4_ONE);
+    const inverse = f32x4.splat(scaleTo(MATVEC_Q4_ONE, source, block, scales));
     scales += 4;
-    const inverse = f32x4.splat(largest > 0 ? MATVEC_Q4_ONE / largest : 0);
     const end = source + (<usize>block << 2);
     while (source < end) {
       let lows = zero, highs = zero;
@@ -218,13 +219,21 @@ export function quantiseRowQ4(source: usize, target: usize, scales: usize, sums:
   }
 }
 
-/** NaN where any value is: the scale then carries it into the product, instead of its being quantised to 0 unseen. */
-function largestMagnitude(source: usize, count: i32): f32 {
-  let largest = f32x4.splat(0);
+/**
+ * Stores the scale at which the largest of `count` values (a multiple of 4) becomes `one`: NaN where any is NaN or
+ * infinite, so that every product with them is. Magnitudes are in the order of their bits, infinity and NaN last.
+ * @returns the scale's inverse, and 0 for 0
+ */
+function scaleTo(one: f32, source: usize, count: i32, scale: usize): f32 {
+  let four = i32x4.splat(0);
   const end = source + (<usize>count << 2);
-  for (; source < end; source += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(source)));
-  return max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
+  for (; source < end; source += 16) four = i32x4.max_u(four, f32x4.abs(v128.load(source)));
+  const largest = reinterpret<f32>(
+    max<u32>(
+      max<u32>(i32x4.extract_lane(four, 0), i32x4.extract_lane(four, 1)),
+      max<u32>(i32x4.extract_lane(four, 2), i32x4.extract_lane(four, 3)),
+    ),
   );
+  store<f32>(scale, (largest + (largest - largest)) / one);
+  return largest > 0 ? one / largest : 0;
 }
