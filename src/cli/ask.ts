@@ -6,9 +6,9 @@ import { WriteStream } from "node:tty";
 import { type Command, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import { SiskinError } from "../errors.ts";
+import { ArgumentError, SiskinError } from "../errors.ts";
 import { type LoadProgress, loadModel } from "../node.ts";
-import type { Press } from "../press/press.ts";
+import type { PassPress, Press, QuestionPress } from "../press/press.ts";
 import { press } from "../press/registry.ts";
 import type { ReadProgress } from "../session/read.ts";
 import type { Session } from "../session/session.ts";
@@ -25,7 +25,7 @@ interface AskArguments extends ModelArguments {
   readonly save?: string;
   readonly budget: number;
   readonly chunk: number;
-  readonly press: Press;
+  readonly press: PassPress | QuestionPress;
   readonly scheme: Scheme;
   readonly cache: CacheForm;
   readonly show?: "kept";
@@ -49,7 +49,7 @@ export function addAsk(program: Command, signal: AbortSignal): void {
     .addOption(
       new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")
         .default(press("siskin"), "siskin")
-        .argParser((name) => press(name)),
+        .argParser(readingPress),
     )
     .addOption(
       new Option(
@@ -121,6 +121,13 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
   } finally {
     progress.end();
   }
+}
+
+/** A press by its name. @throws ArgumentError for one that needs parameters, or does nothing while reading */
+function readingPress(name: string): PassPress | QuestionPress {
+  const made: Press = press(name);
+  if (made.kind === "steps") throw new ArgumentError(`The ${name} press compresses while decoding, not while reading`);
+  return made;
 }
 
 /** Reads the document. @returns seconds that it took */
