@@ -11,6 +11,7 @@ import { methodNames, methodOf } from "../../src/eval/methods.ts";
 import { markdownTables } from "../../src/eval/table.ts";
 import { type Reach, siskin } from "../../src/index.ts";
 import { loadModel } from "../../src/node.ts";
+import { methodsTable } from "./methods-table.ts";
 
 const FILE = "docs/eval.md";
 const EMBEDDED = "models/nano";
@@ -112,7 +113,8 @@ for (const name of values.only.split(",")) {
     const heading = chunks.length > 1 ? `**Chunks of ${chunk}**\n\n` : "";
     return heading + markdownTables(results.filter(({ cell }) => cell.chunkLength === chunk));
   });
-  write(`${name}, ${modelName}`, `${about}\n\n${parts.join("\n")}`);
+  const table = name === "methods" ? methodsTable(results) : parts.join("\n");
+  write(`${name}, ${modelName}`, `${about}\n\n${table}`);
 }
 model.dispose();
 
