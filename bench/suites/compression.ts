@@ -3,7 +3,7 @@ import type { KeyValueCache } from "../../src/cache/cache.ts";
 import { KeyValueCache as Cache } from "../../src/cache/cache.ts";
 import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
-import type { Batch } from "../../src/model/decoder.ts";
+import type { Batch } from "../../src/model/batch.ts";
 import { loadModel } from "../../src/node.ts";
 import { highest, spread } from "../../src/press/choose.ts";
 import { siskin } from "../../src/press/siskin.ts";

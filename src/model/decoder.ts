@@ -8,51 +8,14 @@ import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-la
 import type { Core } from "../core/core.ts";
 import { Tape } from "../core/tape.ts";
 import type { Team } from "../core/team.ts";
-import { ArgumentError, NumericError } from "../errors.ts";
+import { NumericError } from "../errors.ts";
+import { type Batch, checkTokens, isSingle } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
+import { writeLayer, writeProducts } from "./layer-steps.ts";
 import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
 import { ShortRotationRows } from "./short-rotations.ts";
-import type { Matrix, ModelWeights } from "./weights.ts";
+import type { ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceParts } from "./workspace.ts";
-
-/** What a forward pass reads: text that enters the cache, and questions run behind it that leave no trace. */
-export interface Batch {
-  /** Tokens appended to the cache; each sees the cache and those before it. */
-  readonly text: Int32Array;
-  /** Token rows run behind cache and text, each blind to the others. */
-  readonly questions?: readonly Int32Array[];
-  /** Where the questions' attention to the entries is written. */
-  readonly scoring?: Scoring;
-  /** Where copies of what enters attention are written. */
-  readonly record?: Recording | undefined;
-  /** Whether the rows' last hidden states are wanted; else the last layer stops at its keys, values and scores. */
-  readonly hidden: boolean;
-}
-
-/** Scores of the cache's entries (the text's included) by what the questions' tokens see in them. */
-export interface Scoring {
-  /** Address of f32 scores for a layer and KV head, zero at first, with room for the entries rounded up to a page. */
-  readonly target: (layer: number, head: number) => number;
-  /** Factor of each question token, summed; undefined: an entry's score is the sharpest weight it gets. */
-  readonly factors: Float32Array | undefined;
-}
-
-/** Copies of some of a batch's rows as they enter attention, before rotation; addresses of f32, 0 where not wanted. */
-export interface Recording {
-  readonly firstRow: number;
-  readonly rows: number;
-  /** [layers][rows][queryHeads · headSize] */
-  readonly queries: number;
-  /** [layers][rows][keyHeads · headSize] */
-  readonly keys: number;
-  /** Hidden states behind the attention norm: [layers][rows][hiddenSize]. */
-  readonly normed: number;
-}
-
-/** Whether a batch is one row of decoding, which has kernels of its own. */
-function isSingle({ text, questions, scoring, record }: Batch): boolean {
-  return text.length === 1 && !questions?.length && !scoring && !record;
-}
 
 /** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
 export class Decoder {
@@ -122,7 +85,7 @@ export class Decoder {
       const source = parts.hidden + firstRow * hiddenSize * 4;
       tape.rmsNorm(source, this.#weights.outputNorm, parts.normed, hiddenSize, normEpsilon, count);
       tape.barrier();
-      this.#project(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
+      writeProducts(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
       this.#runOnce(tape);
       if (!this.#core.kernels.allFinite(results, count * stride)) {
         throw new NumericError("The model computed logits that are NaN or infinite");
@@ -151,7 +114,7 @@ export class Decoder {
       for (let i = 0; i < depth; i++) ones[i * depth + i] = 1;
       return this.#core.borrow(Math.ceil(depth / 4) * 4 * stride * 4, (results) => {
         const tape = new Tape();
-        this.#project(tape, parts, identity, depth, [[matrix, results, false]]);
+        writeProducts(tape, parts, identity, depth, [[matrix, results, false]]);
         this.#runOnce(tape);
         const values = new Float32Array(rows * depth);
         for (let column = 0; column < depth; column++) {
@@ -259,145 +222,25 @@ export class Decoder {
     const key = JSON.stringify([form, rows, textRows, scoring !== undefined, hidden, single, record]);
     if (this.#tape.key === key && this.#tape.parts === parts) return this.#tape.pointer;
     const tape = new Tape();
-    const { embedding } = this.#weights;
+    const { embedding, layers } = this.#weights;
     tape.embed(embedding, parts.tokens, parts.hidden, rows, this.config.hiddenSize);
     tape.barrier();
-    for (let layer = 0; layer < this.config.layers; layer++) {
-      const last = layer === this.config.layers - 1;
-      this.#layer(tape, parts, layer, {
-        rows,
-        textRows,
-        scoring: scoring !== undefined,
-        record,
-        form,
-        single,
-        complete: hidden || !last,
-      });
+    const shape = {
+      rows,
+      textRows,
+      scoring: scoring !== undefined,
+      record,
+      form,
+      single,
+      rotatedHalf: this.rotations.half,
+      attentionFactor: this.frequencies.attentionFactor,
+    };
+    for (const [layer, weights] of layers.entries()) {
+      const complete = hidden || layer < layers.length - 1;
+      writeLayer(tape, parts, layer, weights, this.config, { ...shape, complete });
     }
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
     this.#tape = { key, pointer: tape.write(this.#core), parts };
     return this.#tape.pointer;
-  }
-
-  #layer(
-    tape: Tape,
-    parts: WorkspaceParts,
-    layer: number,
-    batch: {
-      rows: number;
-      textRows: number;
-      scoring: boolean;
-      record: Recording | undefined;
-      form: CacheForm;
-      single: boolean;
-      complete: boolean;
-    },
-  ): void {
-    const { hiddenSize, intermediateSize, normEpsilon } = this.config;
-    const weights = this.#weights.layers[layer]!;
-    const record = parts.layers + layer * ATTENTION_LAYER_BYTES;
-    const { rows } = batch;
-    tape.rmsNorm(parts.hidden, weights.attentionNorm, parts.normed, hiddenSize, normEpsilon, rows);
-    tape.barrier();
-    this.#project(tape, parts, parts.normed, rows, [
-      [weights.query, parts.queries, false],
-      [weights.key, parts.keys, false],
-      [weights.value, parts.values, false],
-    ]);
-    tape.barrier();
-    if (batch.record) {
-      this.#copyRows(tape, parts, layer, batch.record);
-      tape.barrier();
-    }
-    const factor = this.frequencies.attentionFactor;
-    const append = () => {
-      if (batch.textRows) tape.append(batch.form, record, batch.textRows);
-      tape.barrier();
-    };
-    // 8-bit pages take keys as they are before rotation.
-    if (batch.form === "q8") append();
-    tape.rotate(record, parts.rotationCell, parts.rowOffsets, this.rotations.half, factor, rows);
-    tape.barrier();
-    if (batch.form === "f32") append();
-    if (batch.single) {
-      tape.attendRow(batch.form, record, parts.rowParts);
-      tape.barrier();
-      tape.mergeParts(record, parts.rowParts);
-    } else {
-      if (batch.form === "q8") {
-        tape.expand(record);
-        tape.barrier();
-      }
-      tape.attend(record);
-    }
-    tape.barrier();
-    if (batch.scoring) {
-      tape.scoreEntries(record);
-      tape.barrier();
-    }
-    if (!batch.complete) return;
-    this.#project(tape, parts, parts.attended, rows, [[weights.output, parts.hidden, true]]);
-    tape.barrier();
-    tape.rmsNorm(parts.hidden, weights.feedForwardNorm, parts.normed, hiddenSize, normEpsilon, rows);
-    tape.barrier();
-    this.#project(tape, parts, parts.normed, rows, [
-      [weights.gate, parts.gate, false],
-      [weights.up, parts.up, false],
-    ]);
-    tape.barrier();
-    tape.siluMultiply(parts.gate, parts.up, intermediateSize, rows);
-    tape.barrier();
-    this.#project(tape, parts, parts.gate, rows, [[weights.down, parts.hidden, true]]);
-    tape.barrier();
-  }
-
-  /** Steps that copy what enters a layer's attention. */
-  #copyRows(tape: Tape, parts: WorkspaceParts, layer: number, { firstRow, rows, ...targets }: Recording): void {
-    const { hiddenSize, queryHeads, keyHeads, headSize } = this.config;
-    const widths = { queries: queryHeads * headSize, keys: keyHeads * headSize, normed: hiddenSize };
-    for (const name of ["queries", "keys", "normed"] as const) {
-      const width = widths[name];
-      if (!targets[name]) continue;
-      tape.copy(parts[name] + firstRow * width * 4, targets[name] + layer * rows * width * 4, rows * width);
-    }
-  }
-
-  /** Steps that multiply rows of activations with several matrices of the same depth: [matrix, results, accumulate]. */
-  #project(
-    tape: Tape,
-    parts: WorkspaceParts,
-    source: number,
-    rows: number,
-    products: readonly (readonly [Matrix, number, boolean])[],
-  ): void {
-    const { depth } = products[0]![0];
-    const forms = new Set(products.map(([matrix]) => matrix.form));
-    if (forms.has("f32") && rows > 1) tape.packRows(source, parts.packed, rows, depth);
-    if (rows > 1 && (forms.has("q8") || forms.has("q4"))) {
-      tape.quantiseRows(source, parts.quantised, parts.scales, rows, depth);
-    }
-    if (rows === 1 && forms.has("q8")) tape.quantiseRow(source, parts.quantised, parts.scales, depth);
-    if (rows === 1 && forms.has("q4")) {
-      tape.quantiseRowQ4(source, parts.differences, parts.differenceScales, parts.sums, depth);
-    }
-    tape.barrier();
-    for (const [matrix, results, accumulate] of products) {
-      if (rows > 1) {
-        const activations = matrix.form === "f32" ? parts.packed : parts.quantised;
-        tape.matmul(matrix, activations, parts.scales, results, matrix.panels * 32, rows, accumulate);
-      } else {
-        const activations = { f32: source, q8: parts.quantised, q4: parts.differences }[matrix.form];
-        const scales = matrix.form === "q4" ? parts.differenceScales : parts.scales;
-        tape.matvec(matrix, activations, scales, parts.sums, results, accumulate);
-      }
-    }
-  }
-}
-
-function checkTokens(tokens: Int32Array, vocabularySize: number): void {
-  for (const [index, token] of tokens.entries()) {
-    if (!(token >= 0 && token < vocabularySize)) {
-      throw new ArgumentError(`Token ${token} at index ${index} is outside the vocabulary of ${vocabularySize}`);
-    }
   }
 }

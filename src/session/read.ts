@@ -2,7 +2,7 @@
 import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
-import type { Scoring } from "../model/decoder.ts";
+import type { Scoring } from "../model/batch.ts";
 import type { Model } from "../model/model.ts";
 import { countTarget } from "../press/budget.ts";
 import { highest, selectAll, spread } from "../press/choose.ts";

@@ -1,7 +1,7 @@
 /** Keeps what entered attention in a pass, for presses that look at more than the cache. */
 import type { Core } from "../core/core.ts";
+import type { Recording } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { Recording } from "../model/decoder.ts";
 
 /** What of a row is kept, for each layer. */
 type Part = "queries" | "keys" | "normed";
