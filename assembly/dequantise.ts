@@ -77,32 +77,30 @@ function brains(source: usize, target: usize, end: usize): void {
 
 function q4_0(source: usize, target: usize): void {
   const scale = halfAt(source);
-  const quants = v128.load(source, 2);
-  const eight = i8x16.splat(8);
-  putScaled(target, i8x16.sub(lowNibbles(quants), eight), scale);
-  putScaled(target + 64, i8x16.sub(highNibbles(quants), eight), scale);
+  for (let half = 0; half < 2; half++, target += 64) {
+    putScaled(target, i8x16.sub(nibblesAt(source + 2, half << 2), i8x16.splat(8)), scale);
+  }
 }
 
 function q4_1(source: usize, target: usize): void {
   const scale = halfAt(source), minimum = halfAt(source + 2);
-  const quants = v128.load(source, 4);
-  putRaised(target, lowNibbles(quants), scale, minimum);
-  putRaised(target + 64, highNibbles(quants), scale, minimum);
+  for (let half = 0; half < 2; half++, target += 64) putRaised(target, nibblesAt(source + 4, half << 2), scale, minimum);
 }
 
 function q5_0(source: usize, target: usize): void {
   const scale = halfAt(source);
-  const quants = v128.load(source, 6);
-  const sixteen = i8x16.splat(16);
-  putScaled(target, i8x16.sub(v128.or(lowNibbles(quants), fifthBits(source + 2)), sixteen), scale);
-  putScaled(target + 64, i8x16.sub(v128.or(highNibbles(quants), fifthBits(source + 4)), sixteen), scale);
+  for (let half = 0; half < 2; half++, target += 64) {
+    const quants = v128.or(nibblesAt(source + 6, half << 2), fifthBits(source + 2 + (half << 1)));
+    putScaled(target, i8x16.sub(quants, i8x16.splat(16)), scale);
+  }
 }
 
 function q5_1(source: usize, target: usize): void {
   const scale = halfAt(source), minimum = halfAt(source + 2);
-  const quants = v128.load(source, 8);
-  putRaised(target, v128.or(lowNibbles(quants), fifthBits(source + 4)), scale, minimum);
-  putRaised(target + 64, v128.or(highNibbles(quants), fifthBits(source + 6)), scale, minimum);
+  for (let half = 0; half < 2; half++, target += 64) {
+    const quants = v128.or(nibblesAt(source + 8, half << 2), fifthBits(source + 4 + (half << 1)));
+    putRaised(target, quants, scale, minimum);
+  }
 }
 
 function q8_0(source: usize, target: usize): void {
@@ -144,8 +142,9 @@ function q4_K(source: usize, target: usize): void {
     const lowest = f32x4.splat(-minimum * sixBitMinimum(source + 4, part));
     const quants = source + 16 + ((part >> 1) << 5);
     const shift = <i32>(part & 1) << 2;
-    putRaised(target, nibblesAt(quants, shift), factor, lowest);
-    putRaised(target + 64, nibblesAt(quants + 16, shift), factor, lowest);
+    for (let half: usize = 0; half < 2; half++) {
+      putRaised(target + (half << 6), nibblesAt(quants + (half << 4), shift), factor, lowest);
+    }
   }
 }
 
@@ -157,10 +156,10 @@ function q5_K(source: usize, target: usize): void {
     const lowest = f32x4.splat(-minimum * sixBitMinimum(source + 4, part));
     const quants = source + 48 + ((part >> 1) << 5);
     const shift = <i32>(part & 1) << 2;
-    const low = i8x16.shl(bitOfEach(source + 16, <i32>part), 4);
-    const high = i8x16.shl(bitOfEach(source + 32, <i32>part), 4);
-    putRaised(target, v128.or(nibblesAt(quants, shift), low), factor, lowest);
-    putRaised(target + 64, v128.or(nibblesAt(quants + 16, shift), high), factor, lowest);
+    for (let half: usize = 0; half < 2; half++) {
+      const fifths = i8x16.shl(bitOfEach(source + 16 + (half << 4), <i32>part), 4);
+      putRaised(target + (half << 6), v128.or(nibblesAt(quants + (half << 4), shift), fifths), factor, lowest);
+    }
   }
 }
 
@@ -177,9 +176,7 @@ function q6_K(source: usize, target: usize): void {
 
 function iq4_NL(source: usize, target: usize): void {
   const scale = halfAt(source);
-  const quants = v128.load(source, 2);
-  putScaled(target, nonLinear(lowNibbles(quants)), scale);
-  putScaled(target + 64, nonLinear(highNibbles(quants)), scale);
+  for (let half = 0; half < 2; half++, target += 64) putScaled(target, nonLinear(nibblesAt(source + 2, half << 2)), scale);
 }
 
 /** d, 16 bits of upper and 4 bytes of lower bits of scales, 128 bytes of nibbles. */
@@ -189,9 +186,9 @@ function iq4_XS(source: usize, target: usize): void {
     const low = (<u32>load<u8>(source + (part >> 1), 4) >> <u32>((part & 1) << 2)) & 15;
     const high = (<u32>load<u16>(source, 2) >> <u32>(part << 1)) & 3;
     const factor = f32x4.splat(scale * <f32>(<i32>(low | (high << 4)) - 32));
-    const quants = v128.load(source + (part << 4), 8);
-    putScaled(target, nonLinear(lowNibbles(quants)), factor);
-    putScaled(target + 64, nonLinear(highNibbles(quants)), factor);
+    for (let half = 0; half < 2; half++) {
+      putScaled(target + (half << 6), nonLinear(nibblesAt(source + 8 + (part << 4), half << 2)), factor);
+    }
   }
 }
 
@@ -202,22 +199,11 @@ function halfAt(source: usize): v128 {
   return f32x4.splat(f16ToF32(load<u16>(source)));
 }
 
-// @ts-ignore: decorator
-@inline
-function lowNibbles(bytes: v128): v128 {
-  return v128.and(bytes, i8x16.splat(15));
-}
-
-// @ts-ignore: decorator
-@inline
-function highNibbles(bytes: v128): v128 {
-  return i8x16.shr_u(bytes, 4);
-}
-
+/** The lower (`shift` 0) or upper (4) halves of 16 bytes. */
 // @ts-ignore: decorator
 @inline
 function nibblesAt(source: usize, shift: i32): v128 {
-  return lowNibbles(i8x16.shr_u(v128.load(source), shift));
+  return v128.and(i8x16.shr_u(v128.load(source), shift), i8x16.splat(15));
 }
 
 /** Bit `bit` of each of 16 bytes. */
