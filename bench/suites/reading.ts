@@ -6,6 +6,8 @@ import { median, plainRow, type Row, rateRow, type SuiteOptions, type Table } fr
 /** How often each document is read: the quarters of a single reading say more of the machine's other work than of ours. */
 const READINGS = { chapter: 5, story: 3, book: 2 };
 
+type Weights = "f32" | "q8";
+
 /** What one reading gives. */
 interface Reading {
   readonly tokens: number;
@@ -21,34 +23,41 @@ export async function reading({ quick }: SuiteOptions): Promise<Table> {
   for (const name of quick ? (["chapter"] as const) : (["chapter", "story", "book"] as const)) {
     const document = openDocument(name);
     if (!document) continue;
-    const readings: Record<1 | 2, Reading[]> = { 1: [], 2: [] };
-    for (let round = 0; round < (quick ? 1 : READINGS[name]); round++) {
-      for (const threads of [1, 2] as const) readings[threads].push(await readOnce(document, threads));
-    }
-    for (const threads of [1, 2] as const) {
-      const own = readings[threads];
-      const { tokens, peakBytes, weightBytes } = own[0]!;
-      const title = `${name}, ${tokens} tokens, ${document.questions.length} questions, ${threads} thread${threads > 1 ? "s" : ""}`;
-      const speeds = own.map(({ speed }) => speed);
-      const single = { rates: readings[1].map(({ speed }) => speed), to: "1 thread" };
-      rows.push(rateRow(title, "tokens/s", speeds, threads > 1 ? single : undefined));
-      const quarter = Math.floor(own[0]!.chunkSpeeds.length / 4);
-      if (quarter > 1) {
-        const ratios = own.map(
-          ({ chunkSpeeds }) => median(chunkSpeeds.slice(-quarter)) / median(chunkSpeeds.slice(0, quarter)),
-        );
-        rows.push(plainRow(`${title}: speed of the last quarter over the first's`, "x", median(ratios)));
+    for (const weights of name === "book" ? (["f32", "q8"] as const) : (["f32"] as const)) {
+      const readings: Record<1 | 2, Reading[]> = { 1: [], 2: [] };
+      for (let round = 0; round < (quick ? 1 : READINGS[name]); round++) {
+        for (const threads of [1, 2] as const) readings[threads].push(await readOnce(document, weights, threads));
       }
-      rows.push(plainRow(`${title}: most memory at once`, "MB", peakBytes / 1e6));
-      rows.push(plainRow(`${title}: of that besides the weights`, "MB", (peakBytes - weightBytes) / 1e6));
+      for (const threads of [1, 2] as const) rows.push(...rowsOf(document, weights, threads, readings));
     }
   }
-  return { title: "Reading documents with nano (f32, 512 entries, chunks of 512)", rows };
+  return { title: "Reading documents with nano (512 entries, chunks of 512)", rows };
+}
+
+function rowsOf(document: Document, weights: Weights, threads: 1 | 2, readings: Record<1 | 2, Reading[]>): Row[] {
+  const own = readings[threads];
+  const { tokens, peakBytes, weightBytes } = own[0]!;
+  const title =
+    `${document.name}, ${tokens} tokens, ${document.questions.length} questions, ` +
+    `${weights === "q8" ? "8-bit" : "f32"} weights, ${threads} thread${threads > 1 ? "s" : ""}`;
+  const single = { rates: readings[1].map(({ speed }) => speed), to: "1 thread" };
+  const speeds = own.map(({ speed }) => speed);
+  const rows = [rateRow(title, "tokens/s", speeds, threads > 1 ? single : undefined)];
+  const quarter = Math.floor(own[0]!.chunkSpeeds.length / 4);
+  if (quarter > 1) {
+    const ratios = own.map(
+      ({ chunkSpeeds }) => median(chunkSpeeds.slice(-quarter)) / median(chunkSpeeds.slice(0, quarter)),
+    );
+    rows.push(plainRow(`${title}: speed of the last quarter over the first's`, "x", median(ratios)));
+  }
+  rows.push(plainRow(`${title}: most memory at once`, "MB", peakBytes / 1e6));
+  rows.push(plainRow(`${title}: of that besides the weights`, "MB", (peakBytes - weightBytes) / 1e6));
+  return rows;
 }
 
 /** One reading by a model of its own, whose peak is then this reading's. */
-async function readOnce(document: Document, threads: number): Promise<Reading> {
-  const model = await loadModel(NANO, { threads });
+async function readOnce(document: Document, weights: Weights, threads: number): Promise<Reading> {
+  const model = await loadModel(NANO, { threads, weights });
   const times: number[] = [performance.now()];
   const counts: number[] = [0];
   await model.createSession().read(document.text, {
