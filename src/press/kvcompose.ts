@@ -5,9 +5,8 @@ import { keptTogether, type Target } from "./budget.ts";
 import { checkWhole } from "./check.ts";
 import { join } from "./choose.ts";
 import { eachHead, eachMember } from "./each-head.ts";
-import { checkWholeCache } from "./kvzip.ts";
 import type { LayerEntries, ModelEntries, ModelPress, ReplayLayer } from "./press.ts";
-import { meanOf, rowNorms } from "./vectors.ts";
+import { meanOf, range, rowNorms } from "./vectors.ts";
 
 type Aggregate = "max" | "mean";
 
@@ -51,7 +50,7 @@ export function kvCompose(options: KVComposeOptions = {}): ModelPress {
     kind: "model",
     name: "kvcompose",
     select: (entries, target) => {
-      for (const layer of entries.layers) checkWholeCache(layer, entries.tokens.length, "kvcompose");
+      for (const layer of entries.layers) checkWholeCache(layer, entries.tokens.length);
       const replay = entries.replay(entries.tokens);
       const scores = entries.layers.map((layer, index) => layerScores(layer, replay[index]!));
       const counts = structured ? layerCounts(entries, target, scores) : headCounts(entries, target, scores);
@@ -154,4 +153,15 @@ function taskScores(
     }
   }
   return result;
+}
+
+/** @throws ArgumentError unless every head holds the pass and nothing else */
+function checkWholeCache(entry: LayerEntries, length: number): void {
+  for (const head of range(0, entry.keyHeads)) {
+    if (entry.length(head) !== length) {
+      throw new ArgumentError(
+        `The kvcompose press needs a cache that holds one pass: there are ${entry.length(head)} entries of a pass of ${length} tokens`,
+      );
+    }
+  }
 }

@@ -5,8 +5,8 @@ import { keptTogether, type Target } from "./budget.ts";
 import { checkWhole } from "./check.ts";
 import { join, splitIndices } from "./choose.ts";
 import { eachHead } from "./each-head.ts";
-import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ReplayLayer } from "./press.ts";
-import { range, rowNorms } from "./vectors.ts";
+import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ModelSelection, ReplayLayer } from "./press.ts";
+import { rowNorms } from "./vectors.ts";
 
 /** Settings of the press. */
 export interface KVzipOptions {
@@ -32,16 +32,57 @@ export function kvzip(options: KVzipOptions = {}): ModelPress {
   const { layerwise = false, nSink = 4, kvzipPlusNormalization = false, chunkSize = 2048 } = options;
   checkWhole({ nSink }, 0);
   checkWhole({ chunkSize }, 1);
-  return {
-    kind: "model",
-    name: "kvzip",
-    select: (entries, target) => {
-      const scores = reconstructionScores(entries, { chunkSize, nSink, press: "kvzip" }, (entry, replay, part) =>
-        eachHead(entry, (head) => chunkScores(entry, replay, head, part, kvzipPlusNormalization)),
-      );
-      return selectTogether(entries, target, scores, { layerwise, nSink });
-    },
-  };
+  const score: Score = (entry, replay, head, part) => chunkScores(entry, replay, head, part, kvzipPlusNormalization);
+  const begin = () => new Course({ chunkSize, nSink, layerwise }, score);
+  return { kind: "model", name: "kvzip", select: (entries, target) => begin().select(entries, target), begin };
+}
+
+/** Scores of a chunk's entries in one KV head. */
+type Score = (entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk) => Float32Array;
+
+type CourseOptions = Required<Pick<KVzipOptions, "chunkSize" | "nSink" | "layerwise">>;
+
+/** The way through a text, in one pass or in several: what is left of a pass keeps the scores that it got there. */
+class Course implements ModelSelection {
+  readonly #options: CourseOptions;
+  readonly #score: Score;
+  /** Scores of what the passes before have left, for each layer and KV head. */
+  #scores: readonly (readonly Float32Array[])[] | undefined;
+  /** The last tokens of the passes before. */
+  #before: readonly number[] = [];
+
+  constructor(options: CourseOptions, score: Score) {
+    this.#options = options;
+    this.#score = score;
+  }
+
+  select(entries: ModelEntries, target: Target): readonly LayerSelection[] {
+    const scores = entries.layers.map((layer, index) =>
+      eachHead(layer, (head) => {
+        const list = new Float32Array(layer.length(head));
+        const kept = this.#scores?.[index]?.[head] ?? new Float32Array();
+        if (kept.length + entries.tokens.length !== list.length) {
+          throw new ArgumentError(
+            `The kvzip press reads from the start: of ${list.length} entries of a head it knows ${kept.length} and a pass of ${entries.tokens.length} tokens`,
+          );
+        }
+        list.set(kept);
+        return list;
+      }),
+    );
+    addScores(entries, this.#options, this.#before, scores, this.#score);
+    const selections = selectTogether(
+      entries,
+      target,
+      scores.map((heads) => heads.map((list) => list.slice())),
+      this.#options,
+    );
+    this.#scores = selections.map(({ kept }, layer) =>
+      kept.map((list, head) => Float32Array.from(list, (index) => scores[layer]![head]![index]!)),
+    );
+    this.#before = [...this.#before, ...entries.tokens].slice(-REMINDER);
+    return selections;
+  }
 }
 
 /** A chunk of the text and the entries that stand before it in the score's softmax. */
@@ -52,34 +93,36 @@ interface Chunk {
 }
 
 /**
- * Scores of all entries, chunk after chunk: for each layer and KV head [length], 0 for the head of the prompt.
- * @param score scores of a layer's chunk, for each KV head [end - first]
+ * Adds the scores of a pass's entries, chunk after chunk; those of the prompt's head stay 0.
+ * @param before the last tokens of the passes before
+ * @param scores for each layer and KV head [length], of which the pass's entries are the last
  */
-function reconstructionScores(
+function addScores(
   entries: ModelEntries,
-  { chunkSize, nSink, press }: { chunkSize: number; nSink: number; press: string },
-  score: (entry: LayerEntries, replay: ReplayLayer, chunk: Chunk) => Float32Array[],
-): Float32Array[][] {
+  { chunkSize, nSink }: { chunkSize: number; nSink: number },
+  before: readonly number[],
+  scores: readonly (readonly Float32Array[])[],
+  score: Score,
+): void {
   const { tokens, prompt } = entries;
-  for (const layer of entries.layers) checkWholeCache(layer, tokens.length, press);
-  const start = prompt.head.every((token, i) => token === tokens[i]) ? prompt.head.length : 0;
-  const scores = entries.layers.map((layer) => eachHead(layer, () => new Float32Array(tokens.length)));
+  const headed = before.length === 0 && prompt.head.every((token, i) => token === tokens[i]);
+  const start = headed ? prompt.head.length : 0;
   for (let first = start; first < tokens.length; first += chunkSize) {
     const end = Math.min(first + chunkSize, tokens.length);
+    const told = [...before, ...tokens.subarray(start, first)].slice(-REMINDER);
     const instruction =
-      first === start
+      told.length === 0
         ? entries.encode("\n\nRepeat the previous context exactly.")
-        : [
-            ...entries.encode("\n\nRepeat the part of the previous context exactly, starting with"),
-            ...tokens.subarray(Math.max(start, first - REMINDER), first),
-          ];
+        : [...entries.encode("\n\nRepeat the part of the previous context exactly, starting with"), ...told];
     const replay = entries.replay(Int32Array.from([...instruction, ...prompt.tail, ...tokens.subarray(first, end)]));
     for (const [index, layer] of entries.layers.entries()) {
-      const found = score(layer, replay[index]!, { first, end, sinks: Math.min(nSink, first) });
-      for (const [head, list] of found.entries()) scores[index]![head]!.set(list, first);
+      for (const [head, list] of scores[index]!.entries()) {
+        const offset = list.length - tokens.length;
+        const chunk = { first: offset + first, end: offset + end, sinks: Math.min(nSink, offset + first) };
+        list.set(score(layer, replay[index]!, head, chunk), chunk.first);
+      }
     }
   }
-  return scores;
 }
 
 /** Keeps the highest scores of all layers together or of each, and the sinks. */
@@ -179,15 +222,4 @@ function outputNorms(entry: LayerEntries, queryHead: number, head: number, { fir
   const { headSize, hiddenSize } = entry;
   const values = entry.values(head).subarray(first * headSize, end * headSize);
   return rowNorms(entry.multiply(values, entry.outputProjection(queryHead), headSize), hiddenSize);
-}
-
-/** @throws ArgumentError unless every head holds the pass and nothing else */
-export function checkWholeCache(entry: LayerEntries, length: number, press: string): void {
-  for (const head of range(0, entry.keyHeads)) {
-    if (entry.length(head) !== length) {
-      throw new ArgumentError(
-        `The ${press} press needs a cache that holds one pass: there are ${entry.length(head)} entries of a pass of ${length} tokens`,
-      );
-    }
-  }
 }

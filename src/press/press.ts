@@ -98,10 +98,16 @@ export interface ModelEntries extends Arithmetic {
   replay(tokens: Int32Array): readonly ReplayLayer[];
 }
 
-/** A method that chooses over all layers at once, perhaps after passes of its own. */
-export interface ModelPress extends NamedPress {
-  readonly kind: "model";
+/** Chooses over all layers at once. */
+export interface ModelSelection {
   select(entries: ModelEntries, target: Target): readonly LayerSelection[];
+}
+
+/** A method that chooses over all layers at once, perhaps after passes of its own. */
+export interface ModelPress extends NamedPress, ModelSelection {
+  readonly kind: "model";
+  /** A course through a document's chunks, for a method that remembers what it thought of those before; it sees them all. */
+  begin?(): ModelSelection;
 }
 
 /** The course of a method that goes on compressing as the session reads; belongs to one session. */

@@ -6,7 +6,7 @@ import type { Scoring } from "../model/batch.ts";
 import type { Model } from "../model/model.ts";
 import { countTarget } from "../press/budget.ts";
 import { highest, selectAll, spread } from "../press/choose.ts";
-import type { PassPress, QuestionPress } from "../press/press.ts";
+import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
 import { keepSelected, viewCache } from "./compress.ts";
 import { pause } from "./pause.ts";
 import { Recorder } from "./recorder.ts";
@@ -53,6 +53,7 @@ export interface Reading {
 export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Array>): Promise<void> {
   checkReading(reading);
   const { model, cache, press, budget, signal, onProgress } = reading;
+  const course = press.kind === "model" ? press.begin?.() : undefined;
   const start = cache.absolutePosition;
   /** What earlier readings left, of the budget. A budget that grows grows from there. */
   const held = Math.min(budget, cache.longest);
@@ -63,9 +64,9 @@ export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Ar
     const read = cache.absolutePosition - start + chunk.length;
     const grows = press.kind === "question" && press.schedule === "linear";
     const kept = grows ? held + Math.trunc(((budget - held) * read) / reading.tokensTotal!) : budget;
-    if (cache.longest + chunk.length <= kept) model.decoder.forward(cache, { text: chunk, hidden: false });
+    if (cache.longest + chunk.length <= kept && !course) model.decoder.forward(cache, { text: chunk, hidden: false });
     else if (press.kind === "question") readWithQuestions(reading, press, chunk, Math.max(1, kept));
-    else readWithout(reading, press, chunk);
+    else readWithout(reading, press, course, chunk);
     onProgress?.({
       tokensRead: read,
       documentTokens: Math.max(0, read - reading.headLength),
@@ -107,11 +108,17 @@ function readWithQuestions(
 }
 
 /** One chunk behind the cache, and what a press chooses that asks no questions. */
-function readWithout({ model, cache, budget }: Reading, press: PassPress, chunk: Int32Array): void {
+function readWithout(
+  { model, cache, budget }: Reading,
+  press: PassPress,
+  course: ModelSelection | undefined,
+  chunk: Int32Array,
+): void {
   const rows = press.needs?.queryRows ?? 0;
   const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
   recorder.batch(0, chunk.length, (record) => model.decoder.forward(cache, { text: chunk, record, hidden: false }));
-  keepSelected(model, cache, selectAll(press, viewCache(model, cache, chunk, recorder), countTarget(budget)));
+  const [view, target] = [viewCache(model, cache, chunk, recorder), countTarget(budget)];
+  keepSelected(model, cache, course ? course.select(view, target) : selectAll(press, view, target));
 }
 
 /** FINCH's normalisation: a weight counts as many times as its token sees entries, averaged over a question's tokens. */

@@ -2,9 +2,19 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ContextError, finch, knorm, loadModel, type Model, type ReadProgress, type Session } from "../../src/node.ts";
+import {
+  ArgumentError,
+  ContextError,
+  finch,
+  knorm,
+  loadModel,
+  type Model,
+  type ReadProgress,
+  type Session,
+} from "../../src/node.ts";
 import { expectedAttention } from "../../src/press/expected-attention.ts";
 import { keyDiff } from "../../src/press/keydiff.ts";
+import { kvzip } from "../../src/press/kvzip.ts";
 import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
 import { assertSame } from "../core/support.ts";
 import { answers, checkAnswers, documentPath, questions } from "../runtimes/document.ts";
@@ -187,6 +197,38 @@ test("where heads differ in length, questions cannot go on", async () => {
   await session.read("More.", { questions }).catch((error) => (thrown = error));
   assert.instance(thrown, ContextError);
   session.dispose();
+});
+
+test("KVzip keeps an entry's score from chunk to chunk", async () => {
+  const { head } = model.prompt;
+  const [layers, keyHeads] = [model.config.layers, model.config.keyHeads];
+  const kept = (session: Session) =>
+    Array.from({ length: layers * keyHeads }, (_, index) =>
+      session.positions(Math.floor(index / keyHeads), index % keyHeads).filter((position) => position < 256),
+    );
+  const read = model.createSession();
+  await read.read(tokens.subarray(0, 400), { press: kvzip(), budget: 150, chunkLength: 256 });
+  assert.is(
+    kept(read).length * 150,
+    Array.from({ length: layers * keyHeads }, (_, index) =>
+      read.cacheLength(Math.floor(index / keyHeads), index % keyHeads),
+    ).reduce((sum, length) => sum + length, 0),
+  );
+  // What is left of the first chunk is what the press keeps of it alone when it may keep as much.
+  const survivors = kept(read);
+  const count = survivors.reduce((sum, list) => sum + list.length, 0);
+  const all = 256 * layers * keyHeads;
+  const alone = model.createSession();
+  const first = Int32Array.from([...head, ...tokens.subarray(0, 256 - head.length)]);
+  alone.prefill(first, { press: kvzip(), ratio: (all - count + 0.5) / all });
+  assert.ok(count > 100 && count < 150 * layers * keyHeads - 100, `${count}`);
+  assert.equal(survivors, kept(alone));
+  await read.read(tokens.subarray(400), { press: kvzip() }).then(
+    () => assert.unreachable(),
+    (error) => assert.ok(error instanceof ArgumentError && /kvzip press reads from the start/.test(error.message)),
+  );
+  read.dispose();
+  alone.dispose();
 });
 
 test.run();
