@@ -25,8 +25,8 @@ const REMINDER = 8;
 
 /**
  * The model is asked to repeat the text, chunk after chunk; an entry's score is the highest weight that it is given.
- * Costs two to three times the pass itself.
- * @throws ArgumentError for settings that cannot be
+ * Costs two to three times the pass itself. Read in chunks, what is left of one keeps the score that it got there.
+ * @throws ArgumentError for settings that cannot be; and its selection, behind entries that another reading left
  */
 export function kvzip(options: KVzipOptions = {}): ModelPress {
   const { layerwise = false, nSink = 4, kvzipPlusNormalization = false, chunkSize = 2048 } = options;
