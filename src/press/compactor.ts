@@ -1,6 +1,7 @@
 /** Compactor: Calibrated Query-Agnostic KV Cache Compression with Approximate Leverage Scores (Chari and Van Durme 2025, arXiv 2507.08143). */
 import { checkWhole, checkWholePass, evenLength } from "./check.ts";
 import { slice } from "./chunk.ts";
+import { ScoreCourse } from "./course.ts";
 import { type LeverageOptions, leverageScore } from "./leverage.ts";
 import { type NonCausalAttentionOptions, nonCausalAttention } from "./non-causal-attention.ts";
 import type { ScorePress } from "./press.ts";
@@ -25,7 +26,7 @@ export function compactor(options: CompactorOptions = {}): ScorePress {
   checkWhole({ sinkSizeStart, sinkSizeEnd }, 0);
   const leverage = leverageScore({ ...options, sketchDimension });
   const attention = nonCausalAttention({ chunkSize });
-  return {
+  const press: ScorePress = {
     kind: "score",
     name: "compactor",
     needs: attention.needs,
@@ -47,5 +48,7 @@ export function compactor(options: CompactorOptions = {}): ScorePress {
         return result;
       });
     },
+    begin: () => new ScoreCourse(press),
   };
+  return press;
 }

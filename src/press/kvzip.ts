@@ -1,9 +1,9 @@
 /** KVzip: Query-Agnostic KV Cache Compression with Context Reconstruction (Kim et al., NeurIPS 2025, arXiv 2505.23416). */
-import { ArgumentError } from "../errors.ts";
 import { softmaxRow } from "./attention.ts";
 import { keptTogether, type Target } from "./budget.ts";
 import { checkWhole } from "./check.ts";
 import { join, splitIndices } from "./choose.ts";
+import { KnownScores } from "./course.ts";
 import { eachHead } from "./each-head.ts";
 import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ModelSelection, ReplayLayer } from "./press.ts";
 import { rowNorms } from "./vectors.ts";
@@ -46,8 +46,7 @@ type CourseOptions = Required<Pick<KVzipOptions, "chunkSize" | "nSink" | "layerw
 class Course implements ModelSelection {
   readonly #options: CourseOptions;
   readonly #score: Score;
-  /** Scores of what the passes before have left, for each layer and KV head. */
-  #scores: readonly (readonly Float32Array[])[] | undefined;
+  readonly #known = new KnownScores("kvzip");
   /** The last tokens of the passes before. */
   #before: readonly number[] = [];
 
@@ -57,19 +56,7 @@ class Course implements ModelSelection {
   }
 
   select(entries: ModelEntries, target: Target): readonly LayerSelection[] {
-    const scores = entries.layers.map((layer, index) =>
-      eachHead(layer, (head) => {
-        const list = new Float32Array(layer.length(head));
-        const kept = this.#scores?.[index]?.[head] ?? new Float32Array();
-        if (kept.length + entries.tokens.length !== list.length) {
-          throw new ArgumentError(
-            `The kvzip press reads from the start: of ${list.length} entries of a head it knows ${kept.length} and a pass of ${entries.tokens.length} tokens`,
-          );
-        }
-        list.set(kept);
-        return list;
-      }),
-    );
+    const scores = this.#known.before(entries);
     addScores(entries, this.#options, this.#before, scores, this.#score);
     const selections = selectTogether(
       entries,
@@ -77,9 +64,7 @@ class Course implements ModelSelection {
       scores.map((heads) => heads.map((list) => list.slice())),
       this.#options,
     );
-    this.#scores = selections.map(({ kept }, layer) =>
-      kept.map((list, head) => Float32Array.from(list, (index) => scores[layer]![head]![index]!)),
-    );
+    this.#known.keep(selections, scores);
     this.#before = [...this.#before, ...entries.tokens].slice(-REMINDER);
     return selections;
   }

@@ -1,5 +1,6 @@
 /** Non-causal chunked attention, as in Compactor: Calibrated Query-Agnostic KV Cache Compression (Chari and Van Durme 2025, arXiv 2507.08143). */
 import { checkWhole, checkWholePass } from "./check.ts";
+import { ScoreCourse } from "./course.ts";
 import { eachHead, eachMember } from "./each-head.ts";
 import { zScores } from "./linear-algebra.ts";
 import type { LayerEntries, ScorePress } from "./press.ts";
@@ -22,7 +23,7 @@ export interface NonCausalAttentionOptions {
 export function nonCausalAttention(options: NonCausalAttentionOptions = {}): ScorePress {
   const { chunkSize = 256 } = options;
   checkWhole({ chunkSize }, 1);
-  return {
+  const press: ScorePress = {
     kind: "score",
     name: "noncausalattention",
     needs: { queryRows: Number.POSITIVE_INFINITY },
@@ -41,7 +42,9 @@ export function nonCausalAttention(options: NonCausalAttentionOptions = {}): Sco
         }),
       );
     },
+    begin: () => new ScoreCourse(press),
   };
+  return press;
 }
 
 /** For each entry the sum of the weights that the rows of its chunk give it. */

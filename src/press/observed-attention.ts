@@ -1,6 +1,7 @@
 /** Observed attention, after H2O: Heavy-Hitter Oracle for Efficient Generative Inference of LLMs (Zhang et al., NeurIPS 2023, arXiv 2306.14048). */
 import { attentionWeights, columnMeans } from "./attention.ts";
 import { checkWholePass } from "./check.ts";
+import { ScoreCourse } from "./course.ts";
 import { eachHead } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
 
@@ -9,7 +10,7 @@ const BLOCK = 256;
 
 /** An entry's score is the mean attention that all rows that see it gave it during the pass. */
 export function observedAttention(): ScorePress {
-  return {
+  const press: ScorePress = {
     kind: "score",
     name: "observedattention",
     needs: { queryRows: Number.POSITIVE_INFINITY },
@@ -28,5 +29,7 @@ export function observedAttention(): ScorePress {
         return Float32Array.from(sums, (sum, entry) => sum / (length - entry) / entries.group);
       });
     },
+    begin: () => new ScoreCourse(press),
   };
+  return press;
 }

@@ -56,6 +56,8 @@ export interface ScorePress extends NamedPress {
   readonly kind: "score";
   /** Scores of one layer's entries, for each KV head [length]; higher is kept. */
   score(entries: LayerEntries, target: Target): readonly Float32Array[];
+  /** A course through a document's chunks, for a method that can score a whole pass only. */
+  begin?(): ModelSelection;
 }
 
 /** What remains of one layer. */

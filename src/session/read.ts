@@ -53,7 +53,7 @@ export interface Reading {
 export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Array>): Promise<void> {
   checkReading(reading);
   const { model, cache, press, budget, signal, onProgress } = reading;
-  const course = press.kind === "model" ? press.begin?.() : undefined;
+  const course = press.kind === "model" || press.kind === "score" ? press.begin?.() : undefined;
   const start = cache.absolutePosition;
   /** What earlier readings left, of the budget. A budget that grows grows from there. */
   const held = Math.min(budget, cache.longest);

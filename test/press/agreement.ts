@@ -113,4 +113,7 @@ Where less than all is the same, entries tie: knorm and what is built on it keep
 ranks in partitions of 128, which tie at the cut; SnapKV's pooling makes neighbours equal. \`merging\` is compared in its own session, in which one
 such entry is another. \`composed\` runs a second press on what the first left: kvpress leaves that in the order of score, ours is in the
 order of the text, so knorm followed by StreamingLLM keeps other entries. Not done: KVgradPress (it needs gradients). Not recorded, because they need
-downloads: FastKVzip, KVzap, RestoreKV, ExpectedAttentionStats. \`siskin\` and \`finch\` are compared with the reference reader in \`test/press/reading.test.ts\`.`);
+downloads: FastKVzip, KVzap, RestoreKV, ExpectedAttentionStats. \`siskin\` and \`finch\` are compared with the reference reader in \`test/press/reading.test.ts\`.
+
+Any of them reads documents in chunks too, but for \`kvcompose\`, and \`chunk\` over a method that looks at queries, which need a whole pass. \`kvzip\`,
+\`compactor\`, \`noncausalattention\` and \`observedattention\` score a chunk when it is read, and what is left of it keeps its scores.`);

@@ -12,9 +12,12 @@ import {
   type ReadProgress,
   type Session,
 } from "../../src/node.ts";
+import { compactor } from "../../src/press/compactor.ts";
 import { expectedAttention } from "../../src/press/expected-attention.ts";
 import { keyDiff } from "../../src/press/keydiff.ts";
 import { kvzip } from "../../src/press/kvzip.ts";
+import { nonCausalAttention } from "../../src/press/non-causal-attention.ts";
+import { observedAttention } from "../../src/press/observed-attention.ts";
 import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
 import { assertSame } from "../core/support.ts";
 import { answers, checkAnswers, documentPath, questions } from "../runtimes/document.ts";
@@ -229,6 +232,28 @@ test("KVzip keeps an entry's score from chunk to chunk", async () => {
   );
   read.dispose();
   alone.dispose();
+});
+
+test("methods that score a whole pass keep an entry's score from chunk to chunk", async () => {
+  const first = Int32Array.from([...model.prompt.head, ...tokens.subarray(0, 256 - model.prompt.head.length)]);
+  for (const press of [observedAttention(), nonCausalAttention(), compactor({ blending: 0.5 })]) {
+    const read = model.createSession();
+    await read.read(tokens.subarray(0, 400), { press, budget: 150, chunkLength: 256 });
+    for (const layer of [0, model.config.layers - 1]) {
+      for (let head = 0; head < model.config.keyHeads; head++) {
+        const kept = read.positions(layer, head);
+        assert.is(kept.length, 150);
+        const survivors = kept.filter((position) => position < 256);
+        assert.ok(survivors.length > 0 && survivors.length < 150, `${press.name}: ${survivors.length}`);
+        // What is left of the first chunk are the highest scores that it had alone.
+        const alone = model.createSession();
+        alone.prefill(first, { press, budget: survivors.length });
+        assert.equal(survivors, alone.positions(layer, head), `${press.name}, layer ${layer}, head ${head}`);
+        alone.dispose();
+      }
+    }
+    read.dispose();
+  }
 });
 
 test.run();
