@@ -4,29 +4,33 @@ import { resolve } from "node:path";
 import asc from "assemblyscript/asc";
 import { build } from "esbuild";
 
-/** Bundles the entries to `folder`, with the core, the workers' script and the limits' loops. */
+/** Bundles the entries to `folder`, with the core and the workers' script. */
 export async function bundle(entryPoints, folder) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  await Promise.all([
-    compileLimits([], `${folder}/limits.wasm`),
-    compileLimits(["relaxed-simd"], `${folder}/limits.relaxed.wasm`),
-    build({
-      entryPoints,
-      outdir: folder,
-      outExtension: { ".js": ".mjs" },
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      packages: "external",
-      logLevel: "warning",
-    }),
-  ]);
+  await build({
+    entryPoints,
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    logLevel: "warning",
+  });
   for (const name of readdirSync("dist")) {
     if (/\.wasm$|^worker-node\.js$/.test(name)) cpSync(`dist/${name}`, `${folder}/${name}`);
   }
+}
+
+/** Puts the limits' loops into `folder`, for what is measured against them. */
+export async function addLimits(folder) {
+  await Promise.all([
+    compileLimits([], `${folder}/limits.wasm`),
+    compileLimits(["relaxed-simd"], `${folder}/limits.relaxed.wasm`),
+  ]);
 }
 
 /** Compiles the limits' loops; their folder has no asconfig.json, which asc would merge into this call. */

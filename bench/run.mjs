@@ -9,7 +9,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { bundle } from "./bundle.mjs";
+import { addLimits, bundle } from "./bundle.mjs";
 import { markdown, terminal } from "./tables.mjs";
 
 const SUITES = ["products", "vectors", "cache", "engine", "compression", "reading", "sessions", "loading"];
@@ -24,6 +24,7 @@ await bundle(
   ["child", "load-once", ...suites].map((name) => `bench/suites/${name}.ts`),
   FOLDER,
 );
+await addLimits(FOLDER);
 mkdirSync("bench/results", { recursive: true });
 let machine;
 for (const suite of suites) {

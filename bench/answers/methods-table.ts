@@ -1,6 +1,6 @@
 /** The table of all methods: a row for each, a column for each part removed, with the question known and unknown. */
 import type { Result } from "../../src/eval/results.ts";
-import { mean, rowsOf } from "../../src/eval/table.ts";
+import { markdownLines, mean, percent, rowsOf } from "../../src/eval/table.ts";
 
 const QUESTIONS = ["known", "unknown"] as const;
 
@@ -20,10 +20,5 @@ export function methodsTable(results: readonly Result[]): string {
       return row ? `${percent(mean(row, "right"))} (${percent(mean(row, "evidence"))})` : "";
     }),
   ]);
-  const rule = header.map((_, column) => (column ? "--:" : "---"));
-  return [header, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
-}
-
-function percent(part: number): string {
-  return `${Math.round(100 * part)}%`;
+  return markdownLines(header, lines, 1);
 }

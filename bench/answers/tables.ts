@@ -17,7 +17,7 @@ const FILE = "docs/eval.md";
 const EMBEDDED = "models/nano";
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "documents,methods,reach,blind,cache" },
+    only: { type: "string" },
     tasks: { type: "string", default: "needle,keys,facts,records" },
     samples: { type: "string", default: "1" },
     threads: { type: "string", default: String(availableParallelism()) },
@@ -87,7 +87,7 @@ const tables: Record<string, () => Cell[]> = {
 
 const model = await loadModel(values.model, { threads: Number(values.threads) });
 const modelName = basename(values.model);
-for (const name of values.only.split(",")) {
+for (const name of values.only?.split(",") ?? Object.keys(tables)) {
   const cells = tables[name]?.();
   if (!cells) throw new Error(`There is no table ${name}; there are ${Object.keys(tables).join(", ")}`);
   const results = await evaluate(model, cells, {

@@ -6,9 +6,10 @@ import { WriteStream } from "node:tty";
 import { type Command, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import { ArgumentError, SiskinError } from "../errors.ts";
+import { SiskinError } from "../errors.ts";
 import { type LoadProgress, loadModel } from "../node.ts";
-import type { PassPress, Press, QuestionPress } from "../press/press.ts";
+import { readingPress } from "../press/check.ts";
+import type { PassPress, QuestionPress } from "../press/press.ts";
 import { press } from "../press/registry.ts";
 import type { ReadProgress } from "../session/read.ts";
 import type { Session } from "../session/session.ts";
@@ -49,7 +50,7 @@ export function addAsk(program: Command, signal: AbortSignal): void {
     .addOption(
       new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")
         .default(press("siskin"), "siskin")
-        .argParser(readingPress),
+        .argParser((name) => readingPress(press(name))),
     )
     .addOption(
       new Option(
@@ -121,13 +122,6 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
   } finally {
     progress.end();
   }
-}
-
-/** A press by its name. @throws ArgumentError for one that needs parameters, or does nothing while reading */
-function readingPress(name: string): PassPress | QuestionPress {
-  const made: Press = press(name);
-  if (made.kind === "steps") throw new ArgumentError(`The ${name} press compresses while decoding, not while reading`);
-  return made;
 }
 
 /** Reads the document. @returns seconds that it took */

@@ -1,6 +1,6 @@
 /** Measures cells: reads a task's document as a cell says, asks its question, and scores answer and evidence. */
-import { ArgumentError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
+import { readingPress } from "../press/check.ts";
 import type { Press } from "../press/press.ts";
 import { generateText } from "../session/generate.ts";
 import type { Session } from "../session/session.ts";
@@ -107,18 +107,14 @@ async function readTask(
     session.prefill(whole);
     return;
   }
-  if (press.kind === "steps") {
-    throw new ArgumentError(
-      `The ${press.name} press compresses while decoding; there is nothing to measure behind a reading`,
-    );
-  }
-  if (kept.ratio !== undefined && press.kind !== "question") {
-    session.prefill(whole, { press, ratio: kept.ratio });
+  const reading = readingPress(press);
+  if (kept.ratio !== undefined && reading.kind !== "question") {
+    session.prefill(whole, { press: reading, ratio: kept.ratio });
     return;
   }
   const budget = kept.budget ?? Math.max(1, Math.round(whole.length * (1 - kept.ratio)));
   const questions = question === "known" ? text : undefined;
-  await session.read(Int32Array.from(tokens), { press, questions, budget, chunkLength, signal });
+  await session.read(Int32Array.from(tokens), { press: reading, questions, budget, chunkLength, signal });
 }
 
 function meanEntries(session: Session): number {

@@ -52,7 +52,12 @@ function markdownTable(results: readonly Result[]): string {
       percent(mean(row, "evidence")),
     ];
   });
-  const rule = header.map((_, column) => (column < 2 ? "---" : "--:"));
+  return markdownLines(header, lines, 2);
+}
+
+/** A table in Markdown. @param words columns that hold words, the first ones; the others hold numbers */
+export function markdownLines(header: readonly string[], lines: readonly (readonly string[])[], words: number): string {
+  const rule = header.map((_, column) => (column < words ? "---" : "--:"));
   return [header, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }
 
@@ -66,6 +71,7 @@ function keptText(kept: Kept | undefined): string {
   return kept.ratio === undefined ? kept.budget.toLocaleString("en-US") : `ratio ${kept.ratio}`;
 }
 
-function percent(part: number | undefined): string {
+/** A part as a whole percentage, and nothing where there is none. */
+export function percent(part: number | undefined): string {
   return part === undefined ? "" : `${Math.round(100 * part)}%`;
 }

@@ -1,6 +1,6 @@
 /** Checks of the parameters that presses are made with. */
 import { ArgumentError } from "../errors.ts";
-import type { LayerEntries } from "./press.ts";
+import type { LayerEntries, PassPress, Press, QuestionPress } from "./press.ts";
 
 /** @throws ArgumentError naming the first value that is not a whole number of at least `least` */
 export function checkWhole(values: Readonly<Record<string, number>>, least: number): void {
@@ -49,4 +49,12 @@ export function checkWholePass(entries: LayerEntries, press: string): void {
       );
     }
   }
+}
+
+/** A press as a reading takes it. @throws ArgumentError for one that works while decoding alone */
+export function readingPress(press: Press): PassPress | QuestionPress {
+  if (press.kind === "steps") {
+    throw new ArgumentError(`The ${press.name} press compresses while decoding, not while reading`);
+  }
+  return press;
 }

@@ -1,7 +1,7 @@
 /** Compactor: Calibrated Query-Agnostic KV Cache Compression with Approximate Leverage Scores (Chari and Van Durme 2025, arXiv 2507.08143). */
-import { checkWhole, checkWholePass, evenLength } from "./check.ts";
+import { checkWhole, evenLength } from "./check.ts";
 import { slice } from "./chunk.ts";
-import { ScoreCourse } from "./course.ts";
+import { wholePassPress } from "./course.ts";
 import { type LeverageOptions, leverageScore } from "./leverage.ts";
 import { type NonCausalAttentionOptions, nonCausalAttention } from "./non-causal-attention.ts";
 import type { ScorePress } from "./press.ts";
@@ -26,29 +26,21 @@ export function compactor(options: CompactorOptions = {}): ScorePress {
   checkWhole({ sinkSizeStart, sinkSizeEnd }, 0);
   const leverage = leverageScore({ ...options, sketchDimension });
   const attention = nonCausalAttention({ chunkSize });
-  const press: ScorePress = {
-    kind: "score",
-    name: "compactor",
-    needs: attention.needs,
-    score: (entries, target) => {
-      checkWholePass(entries, "compactor");
-      const length = evenLength(entries, "compactor");
-      const first = Math.min(sinkSizeStart, length);
-      const last = Math.min(sinkSizeEnd, length - first);
-      const inner = slice(entries, first, length - last);
-      const leverages = leverage.score(inner, target);
-      const scores = attention.score(inner, target).map((list, head) => {
-        const weight = blending ?? target.ratio(entries, head);
-        return list.map((score, i) => score + weight * leverages[head]![i]!);
-      });
-      const top = largestOf(scores);
-      return scores.map((list) => {
-        const result = new Float32Array(length).fill(top);
-        result.set(list, first);
-        return result;
-      });
-    },
-    begin: () => new ScoreCourse(press),
-  };
-  return press;
+  return wholePassPress("compactor", (entries, target) => {
+    const length = evenLength(entries, "compactor");
+    const first = Math.min(sinkSizeStart, length);
+    const last = Math.min(sinkSizeEnd, length - first);
+    const inner = slice(entries, first, length - last);
+    const leverages = leverage.score(inner, target);
+    const scores = attention.score(inner, target).map((list, head) => {
+      const weight = blending ?? target.ratio(entries, head);
+      return list.map((score, i) => score + weight * leverages[head]![i]!);
+    });
+    const top = largestOf(scores);
+    return scores.map((list) => {
+      const result = new Float32Array(length).fill(top);
+      result.set(list, first);
+      return result;
+    });
+  });
 }

@@ -1,6 +1,7 @@
 /** Courses through the chunks of a document for methods that can score a chunk only when it is read. */
 import { ArgumentError } from "../errors.ts";
 import type { Target } from "./budget.ts";
+import { checkWholePass } from "./check.ts";
 import { selectAll } from "./choose.ts";
 import { eachHead } from "./each-head.ts";
 import { pick } from "./entries.ts";
@@ -45,8 +46,26 @@ export class KnownScores {
   }
 }
 
+/**
+ * A score press that looks at the queries of every entry, so that it scores a whole pass or none. Chunks of a document
+ * are scored each for itself.
+ */
+export function wholePassPress(name: string, score: ScorePress["score"]): ScorePress {
+  const press: ScorePress = {
+    kind: "score",
+    name,
+    needs: { queryRows: Number.POSITIVE_INFINITY },
+    score: (entries, target) => {
+      checkWholePass(entries, name);
+      return score(entries, target);
+    },
+    begin: () => new ScoreCourse(press),
+  };
+  return press;
+}
+
 /** Scores every chunk for itself, as a pass of its own; the highest scores of all chunks survive. */
-export class ScoreCourse implements ModelSelection {
+class ScoreCourse implements ModelSelection {
   readonly #press: ScorePress;
   readonly #known: KnownScores;
 

@@ -1,6 +1,6 @@
 /** Non-causal chunked attention, as in Compactor: Calibrated Query-Agnostic KV Cache Compression (Chari and Van Durme 2025, arXiv 2507.08143). */
-import { checkWhole, checkWholePass } from "./check.ts";
-import { ScoreCourse } from "./course.ts";
+import { checkWhole } from "./check.ts";
+import { wholePassPress } from "./course.ts";
 import { eachHead, eachMember } from "./each-head.ts";
 import { zScores } from "./linear-algebra.ts";
 import type { LayerEntries, ScorePress } from "./press.ts";
@@ -23,28 +23,20 @@ export interface NonCausalAttentionOptions {
 export function nonCausalAttention(options: NonCausalAttentionOptions = {}): ScorePress {
   const { chunkSize = 256 } = options;
   checkWhole({ chunkSize }, 1);
-  const press: ScorePress = {
-    kind: "score",
-    name: "noncausalattention",
-    needs: { queryRows: Number.POSITIVE_INFINITY },
-    score: (entries) => {
-      checkWholePass(entries, "noncausalattention");
-      return zScores(
-        eachHead(entries, (head) => {
-          const norms = rowNorms(entries.values(head), entries.headSize);
-          const sums = meanOf(
-            eachMember(entries, head, (queryHead) => attentionSums(entries, head, queryHead, chunkSize)),
-          );
-          return averagePooled(
-            sums.map((sum, i) => sum * norms[i]!),
-            3,
-          );
-        }),
-      );
-    },
-    begin: () => new ScoreCourse(press),
-  };
-  return press;
+  return wholePassPress("noncausalattention", (entries) =>
+    zScores(
+      eachHead(entries, (head) => {
+        const norms = rowNorms(entries.values(head), entries.headSize);
+        const sums = meanOf(
+          eachMember(entries, head, (queryHead) => attentionSums(entries, head, queryHead, chunkSize)),
+        );
+        return averagePooled(
+          sums.map((sum, i) => sum * norms[i]!),
+          3,
+        );
+      }),
+    ),
+  );
 }
 
 /** For each entry the sum of the weights that the rows of its chunk give it. */

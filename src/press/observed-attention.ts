@@ -1,7 +1,6 @@
 /** Observed attention, after H2O: Heavy-Hitter Oracle for Efficient Generative Inference of LLMs (Zhang et al., NeurIPS 2023, arXiv 2306.14048). */
 import { attentionWeights, columnMeans } from "./attention.ts";
-import { checkWholePass } from "./check.ts";
-import { ScoreCourse } from "./course.ts";
+import { wholePassPress } from "./course.ts";
 import { eachHead } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
 
@@ -10,26 +9,18 @@ const BLOCK = 256;
 
 /** An entry's score is the mean attention that all rows that see it gave it during the pass. */
 export function observedAttention(): ScorePress {
-  const press: ScorePress = {
-    kind: "score",
-    name: "observedattention",
-    needs: { queryRows: Number.POSITIVE_INFINITY },
-    score: (entries) => {
-      checkWholePass(entries, "observedattention");
-      return eachHead(entries, (head) => {
-        const length = entries.length(head);
-        const sums = new Float64Array(length);
-        for (let first = 0; first < length; first += BLOCK) {
-          const end = Math.min(first + BLOCK, length);
-          for (const weights of attentionWeights(entries, head, first, end)) {
-            const means = columnMeans(weights, length);
-            for (let i = 0; i < length; i++) sums[i]! += means[i]! * (end - first);
-          }
+  return wholePassPress("observedattention", (entries) =>
+    eachHead(entries, (head) => {
+      const length = entries.length(head);
+      const sums = new Float64Array(length);
+      for (let first = 0; first < length; first += BLOCK) {
+        const end = Math.min(first + BLOCK, length);
+        for (const weights of attentionWeights(entries, head, first, end)) {
+          const means = columnMeans(weights, length);
+          for (let i = 0; i < length; i++) sums[i]! += means[i]! * (end - first);
         }
-        return Float32Array.from(sums, (sum, entry) => sum / (length - entry) / entries.group);
-      });
-    },
-    begin: () => new ScoreCourse(press),
-  };
-  return press;
+      }
+      return Float32Array.from(sums, (sum, entry) => sum / (length - entry) / entries.group);
+    }),
+  );
 }

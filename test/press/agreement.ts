@@ -2,16 +2,17 @@
 import { readFileSync } from "node:fs";
 import { methods, pressNames } from "../../src/press/registry.ts";
 import {
+  impose,
   isRecorded,
   keptAgreement,
   keptBy,
-  model,
   recorded,
   recordedSets,
   repeat,
   runs,
   scoreDifference,
   textOf,
+  withoutLogits,
 } from "./recorded.ts";
 import { repeats } from "./runs.ts";
 
@@ -51,27 +52,21 @@ function methodOf(run: string): string {
 
 function measure(run: string, before: Agreement): Agreement {
   const { session, scores } = repeat(run, repeats[run]!);
-  const expected = recordedSets(run, "kept");
-  const kept = keptAgreement(keptBy(session), expected);
-  const changes = isRecorded(run, "channels") || isRecorded(run, "values.0");
-  if (!changes) session.dispose();
-  const imposed = changes ? session : model.createSession({ scheme: repeats[run]!.scheme ?? "original" });
-  if (!changes) {
-    imposed.prefill(textOf(run).read);
-    imposed.keep(expected);
-  }
+  const kept = keptAgreement(keptBy(session), recordedSets(run, "kept"));
+  const imposed = impose(run, repeats[run]!, session);
   const wanted = recorded(run, "logits");
   const logits = imposed
     .prefill(textOf(run).question)
     .reduce((most, value, index) => Math.max(most, Math.abs(value - wanted[index]!)), 0);
   imposed.dispose();
+  session.dispose();
   const measured =
     isRecorded(run, "scores") && scores.length > 0 ? scoreDifference(run, scores, 0, 0).worstShare : undefined;
   return {
     runs: before.runs + 1,
     scores: measured === undefined ? before.scores : Math.max(before.scores ?? 0, measured),
     kept: Math.min(before.kept, kept),
-    logits: run === "kvcompose_unstructured_0.5" ? before.logits : Math.max(before.logits ?? 0, logits),
+    logits: run in withoutLogits ? before.logits : Math.max(before.logits ?? 0, logits),
   };
 }
 

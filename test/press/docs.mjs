@@ -1,18 +1,8 @@
 /** Writes docs/presses.md: `npm run docs:presses`. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { build } from "esbuild";
+import { writeFileSync } from "node:fs";
+import { bundle } from "../../bench/bundle.mjs";
 
-mkdirSync(".test", { recursive: true });
-await build({
-  entryPoints: ["test/press/agreement.ts"],
-  outfile: ".test/agreement.mjs",
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  packages: "external",
-});
-cpSync("dist/core.wasm", ".test/core.wasm");
-cpSync("dist/core.relaxed.wasm", ".test/core.relaxed.wasm");
-writeFileSync("docs/presses.md", execFileSync(process.execPath, [".test/agreement.mjs"]));
+const folder = ".bench/agreement";
+await bundle(["test/press/agreement.ts"], folder);
+writeFileSync("docs/presses.md", execFileSync(process.execPath, [`${folder}/agreement.mjs`]));

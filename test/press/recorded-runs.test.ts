@@ -4,19 +4,20 @@ import * as assert from "uvu/assert";
 import type { Session } from "../../src/session/session.ts";
 import { assertNear } from "../core/support.ts";
 import {
+  impose,
   isRecorded,
   keptAgreement,
   keptBy,
   keyHeads,
   layers,
   model,
-  type Repeat,
   recorded,
   recordedSets,
   repeat,
   runs,
   scoreDifference,
   textOf,
+  withoutLogits,
 } from "./recorded.ts";
 import { repeats } from "./runs.ts";
 
@@ -38,11 +39,6 @@ const ties: readonly (readonly [RegExp, number, string])[] = [
   [/^entropy_gated/, 0.99, "SnapKV's pooling makes neighbours' scores equal"],
 ];
 
-/** Runs whose logits with the recorded sets imposed say nothing, and why. */
-const withoutLogits: Readonly<Record<string, string>> = {
-  "kvcompose_unstructured_0.5": "kvpress leaves the replayed copy of the context in the cache, unmasked",
-};
-
 /** Not done as recorded, and why. */
 const notDone: Readonly<Record<string, string>> = {
   "kvgrad_0.5": "needs gradients; the engine has no backward pass",
@@ -57,20 +53,6 @@ test("every recorded run is repeated, or it is said why not", () => {
   );
   for (const run of Object.keys(notDone)) assert.ok(runs[run]);
 });
-
-const whole = new Map<string, Session>();
-/** A session that has read a run's text and dropped nothing. */
-function readWhole(run: string, { scheme = "original" }: Repeat): Session {
-  const { read } = textOf(run);
-  const key = `${scheme} ${read.length}`;
-  let session = whole.get(key);
-  if (!session) {
-    session = model.createSession({ scheme });
-    session.prefill(read);
-    whole.set(key, session);
-  }
-  return session.fork();
-}
 
 for (const [run, how] of Object.entries(repeats)) {
   if (notDone[run]) continue;
@@ -92,12 +74,9 @@ for (const [run, how] of Object.entries(repeats)) {
       session.dispose();
       return;
     }
-    // What changes keys or values is compared with the press's own session, the others with the recorded sets imposed.
-    const changes = isRecorded(run, "channels") || isRecorded(run, "values.0");
-    const imposed = changes ? session : readWhole(run, how);
     if (isRecorded(run, "channels")) checkChannels(run, session);
     if (isRecorded(run, "values.0")) checkValues(run, session, expected);
-    if (!changes) imposed.keep(expected);
+    const imposed = impose(run, how, session);
     const logits = imposed.prefill(question);
     assertNear(logits, recorded(run, "logits"), () => (run.startsWith("merging") ? ONE_ENTRY : LOGITS), "logits");
     if (isRecorded(run, "event0.kept")) checkEvents(run, session);

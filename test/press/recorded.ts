@@ -102,6 +102,37 @@ export function repeat(run: string, { press, budget, scheme }: Repeat): { sessio
   return { session, scores };
 }
 
+/** Runs whose logits with the recorded sets imposed say nothing, and why. */
+export const withoutLogits: Readonly<Record<string, string>> = {
+  "kvcompose_unstructured_0.5": "kvpress leaves the replayed copy of the context in the cache, unmasked",
+};
+
+const whole = new Map<string, Session>();
+/** A session that has read a run's text and dropped nothing. */
+function readWhole(run: string, { scheme = "original" }: Repeat): Session {
+  const { read } = textOf(run);
+  const key = `${scheme} ${read.length}`;
+  let session = whole.get(key);
+  if (!session) {
+    session = model.createSession({ scheme });
+    session.prefill(read);
+    whole.set(key, session);
+  }
+  return session.fork();
+}
+
+/**
+ * The session in which a run's logits are compared: a whole cache with the recorded sets imposed; of what changes keys or
+ * values the press's own.
+ * @param session the press's
+ */
+export function impose(run: string, how: Repeat, session: Session): Session {
+  if (isRecorded(run, "channels") || isRecorded(run, "values.0")) return session;
+  const imposed = readWhole(run, how);
+  imposed.keep(recordedSets(run, "kept"));
+  return imposed;
+}
+
 /** Every head's kept positions: [layers][KV heads]. */
 export function keptBy(session: Session): Int32Array[][] {
   return Array.from({ length: layers }, (_, layer) =>
