@@ -2,7 +2,8 @@
 export type { Scheme } from "./cache/cache.ts";
 export * from "./errors.ts";
 export type { ModelConfig } from "./model/config.ts";
-export type { LoadOptions, LoadProgress, ModelSource } from "./model/load.ts";
+export type { ModelSource } from "./model/load.ts";
+export type { LoadOptions, LoadProgress } from "./model/load-options.ts";
 export type { Model, ModelMemory } from "./model/model.ts";
 export type { TensorSummary } from "./model/tensor-summary.ts";
 export { type AdaKVOptions, adaKV } from "./press/adakv.ts";
