@@ -45,6 +45,11 @@ export class DisposedError extends SiskinError {
   override name = "DisposedError";
 }
 
+/** A call that would change a session while another one is about it. */
+export class BusyError extends SiskinError {
+  override name = "BusyError";
+}
+
 /** The model's window is full, or a cache cannot take what is asked of it. */
 export class ContextError extends SiskinError {
   override name = "ContextError";
