@@ -117,7 +117,7 @@ export function countTarget(
  * @param uneven whether heads may keep different numbers: then half-empty pages are allowed for
  * @throws ArgumentError when not every head could keep a page
  */
-export function bytesTarget(
+function bytesTarget(
   bytes: number,
   cache: {
     readonly heads: number;

@@ -16,7 +16,7 @@ const MAXIMUM_ROWS = 512;
 export const LAST_POSITION = 2 ** 31 - 1;
 
 /** What a pass is compressed with. */
-export interface Compression {
+interface Compression {
   readonly press: PassPress;
   readonly target: Target;
 }
