@@ -1,6 +1,7 @@
 /** The tokenizers and recorded cases that several tests use. */
 import { readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { gunzipSync } from "node:zlib";
 import { gguf } from "@huggingface/gguf";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { sharedPath } from "../support/shared.ts";
@@ -27,6 +28,10 @@ export interface Fixture {
 export function readJson<T>(path: string): T {
   return JSON.parse(readFileSync(path, "utf8")) as T;
 }
+
+/** A recording that is packed. */
+export const readPacked = <T>(name: string): T =>
+  JSON.parse(gunzipSync(readFileSync(`test/fixtures/tokenizer/${name}.json.gz`)).toString()) as T;
 
 export const fixture = (name: string): Fixture => readJson(`test/fixtures/tokenizer/${name}.json`);
 
@@ -66,4 +71,23 @@ export function random(seed: number): (limit: number) => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
   };
+}
+
+/** A text's tokens when it comes in pieces of `next()` units, some of them asked for as soon as they are certain. */
+export function inPieces(tokenizer: Tokenizer, text: string, next: () => number, special = false): number[] {
+  let encoder = tokenizer.encoder();
+  const tokens: number[] = [];
+  for (let start = 0, count = 0; start < text.length; count++) {
+    const end = start + next();
+    tokens.push(...encoder.push(text.slice(start, end), { special }));
+    start = end;
+    if (count % 3 === 1) tokens.push(...encoder.settle());
+    if (count % 5 !== 4) continue;
+    // Another encoder goes on from what this one holds.
+    const copy = tokenizer.encoder();
+    copy.state = JSON.parse(JSON.stringify(encoder.state));
+    encoder = copy;
+  }
+  tokens.push(...encoder.end());
+  return tokens;
 }
