@@ -8,7 +8,7 @@ import { openGguf } from "../formats/gguf.ts";
 import { openSafetensorsIndex } from "../formats/safetensors.ts";
 import type { ByteSource } from "../formats/source.ts";
 import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
-import { promptParts } from "../tokenizer/prompt-parts.ts";
+import { PromptParts } from "../tokenizer/prompt-parts.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configFromGguf, configFromJson, type ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
@@ -110,7 +110,7 @@ async function build(opened: OpenModel, core: Core, team: Team, options: LoadOpt
       config,
       tensors: summariseTensors(jobs, packed),
       tokenizer,
-      prompt: promptParts(tokenizer.chatTemplate, tokenizer),
+      prompt: new PromptParts(tokenizer.chatTemplate, tokenizer),
       decoder: new Decoder(core, team, config, weights, frequencies),
       weights,
       weightBytes: core.bytesInUse - before,

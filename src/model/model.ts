@@ -144,7 +144,8 @@ export class Model {
     const { layers, keyHeads, hiddenSize, maxPositions } = this.config;
     const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
     const limits = { window: maxPositions, lifted: options.window };
-    const sizes = { layers, keyHeads, hiddenSize, pageBytes, ...limits };
+    const documentEnd = (value: unknown) => this.prompt.checkedEnd(value);
+    const sizes = { layers, keyHeads, hiddenSize, pageBytes, documentEnd, ...limits };
     const state = readCapsule(asBytes(bytes), this.fingerprint, sizes);
     const { scheme, form, window } = state;
     const session = this.createSession({ scheme, cache: form, window });

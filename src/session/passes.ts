@@ -6,6 +6,7 @@ import type { Model } from "../model/model.ts";
 import { type Room, type Target, targetOf } from "../press/budget.ts";
 import { selectAll } from "../press/choose.ts";
 import type { ModelEntries, PassPress } from "../press/press.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import type { Forgetting } from "./endless.ts";
 import { Recorder } from "./recorder.ts";
@@ -31,6 +32,8 @@ export class Passes {
   course: Course | undefined;
   /** The last layer's output of the last token read, [hiddenSize]: what its logits are made of. None after `read`. */
   hiddenState: Float32Array | undefined;
+  /** How the document ended that was read last, and how many tokens had been read then. */
+  #documentEnd: { end: DocumentEnd; position: number } | undefined;
   readonly #checkLive: () => void;
 
   /** @param checkLive throws when the session was disposed, which a press may do */
@@ -39,6 +42,15 @@ export class Passes {
     this.cache = cache;
     this.window = window;
     this.#checkLive = checkLive;
+  }
+
+  /** How the document ended that was read last; undefined where that is not known, or something was read after it. */
+  get documentEnd(): DocumentEnd | undefined {
+    return this.#documentEnd?.position === this.cache.absolutePosition ? this.#documentEnd.end : undefined;
+  }
+
+  set documentEnd(end: DocumentEnd | undefined) {
+    this.#documentEnd = end && { end, position: this.cache.absolutePosition };
   }
 
   /** Where a budget is to hold. */

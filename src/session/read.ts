@@ -12,7 +12,7 @@ import { show } from "../show.ts";
 import { checkPress } from "./check-press.ts";
 import { chunksOf } from "./chunks.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
-import { type DocumentText, documentTokens } from "./document.ts";
+import { type DocumentText, type DocumentTokens, documentTokens } from "./document.ts";
 import { checkSignal } from "./generate.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
@@ -86,12 +86,12 @@ const LONGEST_CHUNK = 65_536;
  * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the caller's signal
  * gives when it is aborted already
  */
-export function checkedReading(
+export async function checkedReading(
   text: DocumentText,
   options: ReadOptions,
   passes: Passes,
   signal: AbortSignal,
-): { reading: Reading; tokens: AsyncIterable<Int32Array> } {
+): Promise<{ reading: Reading; document: DocumentTokens }> {
   checkOptions(options, READ_OPTIONS, "read");
   const { chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress } = options;
   checkPress(press, ["score", "select", "model", "question"], "read");
@@ -103,24 +103,28 @@ export function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const { tokenizer, prompt, config } = passes.model;
+  const { prompt, config } = passes.model;
   const questions = questionTexts(options.questions).map((question) => prompt.question(question));
   options.signal?.throwIfAborted();
-  const head = passes.cache.absolutePosition === 0 ? prompt.head : new Int32Array(0);
-  const { tokens, total } = documentTokens(text, head, tokenizer, config.vocabularySize);
+  const isEmpty = passes.cache.absolutePosition === 0;
+  const begin = {
+    text: () => (isEmpty ? prompt.begin() : prompt.goOn(passes.documentEnd)),
+    tokens: () => (isEmpty ? prompt.head : prompt.goOn(passes.documentEnd).head),
+  };
+  const document = await documentTokens(text, begin, config.vocabularySize, signal);
   const reading: Reading = {
     passes,
     press: press as PassPress | QuestionPress,
     budget: ownBudget ? undefined : (options.budget ?? DEFAULT_BUDGET),
     chunkLength,
     questions,
-    headLength: head.length,
-    tokensTotal: total,
+    headLength: document.head.length,
+    tokensTotal: document.total,
     onProgress,
     signal,
   };
   checkReading(reading);
-  return { reading, tokens };
+  return { reading, document };
 }
 
 /** The questions to read for. @throws ArgumentError for what is no text */
@@ -138,11 +142,7 @@ function questionTexts(given: unknown = GENERIC_QUESTIONS): string[] {
  * (DESIGN.md, decision 8), or a press that asks none chooses. A chunk is read whole or not at all.
  * @throws ArgumentError, ContextError when the window is full; what the signal gives when aborted
  */
-export async function readChunks(
-  reading: Reading,
-  tokens: AsyncIterable<Int32Array>,
-  session: ReadingSession,
-): Promise<void> {
+export async function readChunks(reading: Reading, document: DocumentTokens, session: ReadingSession): Promise<void> {
   const { passes, press, chunkLength, signal, onProgress } = reading;
   const { cache } = passes;
   const course = press.kind === "model" || press.kind === "score" ? press.begin?.() : undefined;
@@ -152,7 +152,7 @@ export async function readChunks(
   // A method that looks at the last rows of a chunk wants them all.
   const rows = press.kind === "question" ? 0 : (press.needs?.queryRows ?? 0);
   const least = Number.isFinite(rows) ? rows : 0;
-  for await (const chunk of chunksOf(tokens, { length: chunkLength, least, signal })) {
+  for await (const chunk of chunksOf(document.tokens, { length: chunkLength, least, signal })) {
     signal.throwIfAborted();
     const read = cache.absolutePosition - start + chunk.length;
     const work = () => readChunk(reading, course, chunk, read, held, session.checkLive);
@@ -170,6 +170,7 @@ export async function readChunks(
     await pause();
     session.checkLive();
   }
+  passes.documentEnd = document.end();
 }
 
 /**

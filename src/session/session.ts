@@ -19,6 +19,7 @@ import {
   generateText,
 } from "./generate.ts";
 import { Passes } from "./passes.ts";
+import { pause } from "./pause.ts";
 import { checkedReading, type ReadOptions, readChunks } from "./read.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
@@ -198,9 +199,10 @@ export class Session {
     const abort = () => stop.abort(options.signal?.reason);
     this.#stop = stop;
     try {
-      const { reading, tokens } = checkedReading(text, options, this.#live(), stop.signal);
-      options.signal?.addEventListener("abort", abort);
-      await readChunks(reading, tokens, {
+      options?.signal?.addEventListener?.("abort", abort);
+      const { reading, document } = await checkedReading(text, options, this.#live(), stop.signal);
+      this.#live();
+      await readChunks(reading, document, {
         step: (work) => this.#step(work),
         checkLive: () => void this.#live(),
       });
@@ -223,8 +225,22 @@ export class Session {
     const { prompt, tokenizer } = this.model;
     const fork = this.fork();
     try {
-      const head = fork.absolutePosition === 0 ? [...prompt.head] : [];
-      const logits = fork.prefill([...head, ...prompt.question(question)]);
+      const tokens: number[] = [];
+      let { documentEnd } = fork.#passes;
+      if (fork.absolutePosition === 0) {
+        const document = prompt.begin();
+        const last = document.end();
+        tokens.push(...document.head, ...last.tokens);
+        documentEnd = last.end;
+      }
+      let paused = performance.now();
+      for (const part of prompt.questionSlowly(question, documentEnd)) {
+        for (const token of part) tokens.push(token);
+        if (performance.now() - paused < 16) continue;
+        await pause();
+        paused = performance.now();
+      }
+      const logits = fork.prefill(tokens);
       const { makeRoom, decode } = fork.#target(undefined);
       yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
     } finally {
@@ -263,9 +279,10 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, window, hiddenState, course } = this.#live();
+    const { cache, window, hiddenState, documentEnd, course } = this.#live();
     const copy = new Session(this.model, cache.fork(), window);
     copy.#passes.hiddenState = hiddenState;
+    copy.#passes.documentEnd = documentEnd;
     copy.#passes.course = course && { ...course, steps: course.steps.fork() };
     return this.model.adopt(copy);
   }
@@ -276,20 +293,21 @@ export class Session {
    * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, window, hiddenState, course } = this.#live();
+    const { cache, window, hiddenState, documentEnd, course } = this.#live();
     if (course) {
       throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
-    return writeCapsule({ cache, window, model: this.model.fingerprint, hiddenState: last });
+    return writeCapsule({ cache, window, model: this.model.fingerprint, hiddenState: last, documentEnd });
   }
 
   /** Fills an empty session; for `model.openSession`. @throws MemoryError */
-  restore({ heads, absolutePosition, hiddenState }: CapsuleState): void {
+  restore({ heads, absolutePosition, hiddenState, documentEnd }: CapsuleState): void {
     this.#change("restore", (passes) => {
       passes.cache.restore(heads, absolutePosition);
       passes.hiddenState = hiddenState;
+      passes.documentEnd = documentEnd;
     });
   }
 

@@ -1,46 +1,252 @@
-/** The frame that a chat template puts around a document and a question, so that the two can be read apart. */
+/** The prompt around a document and a question: its parts, read apart, are the tokens of the whole text. */
 import { FormatError } from "../errors.ts";
 import type { ChatTemplate } from "./chat-template.ts";
+import { isWhiteSpace, type StageState } from "./stages/stage.ts";
+import type { StreamEncoder } from "./stream-encoder.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-
-/** What stands before the document and after the question. */
-export interface PromptParts {
-  /** tokens before the document */
-  readonly head: Int32Array;
-  /** tokens after the question: the end of the turn and the beginning of the answer */
-  readonly tail: Int32Array;
-  /** The tokens of a question behind the document: an empty line, the question as plain text, the tail. */
-  question(text: string): Int32Array;
-}
 
 // Letters only: nothing that a template would trim, escape or split.
 const documentMark = "SiskinDocumentStandsHere";
 const questionMark = "SiskinQuestionStandsHere";
+/** What stands between a document and a question. */
+const separator = "\n\n";
+const probe = " \t\n";
+/** The text that a template puts around one user message. */
+interface Frame {
+  readonly head: string;
+  readonly tail: string;
+  /** Whether the template cuts white space off the message's beginning, and end. */
+  readonly trimsStart: boolean;
+  readonly trimsEnd: boolean;
+}
 
-/**
- * The frame of one user message that is a document, an empty line and a question.
- *
- * @param template the model's template; without one the head is the token that begins a document, if there is one, and the tail a line's end
- * @throws FormatError when the template does not write a user's message as it is, once
- */
-export function promptParts(template: ChatTemplate | undefined, tokenizer: Tokenizer): PromptParts {
-  let head: Int32Array;
-  let tail: Int32Array;
-  if (template) {
-    const separator = `${documentMark}\n\n${questionMark}`;
-    const parts = template
-      .render([{ role: "user", content: separator }], { addGenerationPrompt: true })
-      .split(separator);
-    if (parts.length !== 2) throw new FormatError("chat template", "it does not write a user's message as it is, once");
-    head = tokenizer.encode(parts[0]!, { special: true });
-    tail = tokenizer.encode(parts[1]!, { special: true });
-  } else {
-    head = Int32Array.from(tokenizer.bosToken === undefined ? [] : [tokenizer.bosToken]);
-    tail = tokenizer.encode("\n");
+/** How a document ended: what a question behind it goes on from. JSON has it as it is. */
+export interface DocumentEnd {
+  /** Where the encoder stood when the document had ended. */
+  readonly state: StageState;
+  /** Tokens of what it held that have been given, because an empty line follows whatever the question. */
+  readonly given: number;
+}
+
+/** The prompt of one user message that is a document, an empty line and a question. */
+export class PromptParts {
+  readonly #template: ChatTemplate | undefined;
+  readonly #tokenizer: Tokenizer;
+  #frame: Frame | undefined;
+
+  /** @param template the model's template; without one a document begins with the token for that, if there is one, and a line's end follows the question */
+  constructor(template: ChatTemplate | undefined, tokenizer: Tokenizer) {
+    this.#template = template;
+    this.#tokenizer = tokenizer;
   }
+
+  /**
+   * Tokens before a document that is given as tokens.
+   *
+   * @throws FormatError when the template does not write a user's message as it is, once, or cannot write one; so do the others
+   */
+  get head(): Int32Array {
+    const { encoder, tokens } = this.#begin();
+    return join([tokens, encoder.end()]);
+  }
+
+  /** Tokens after the question by themselves: the end of the turn and the beginning of the answer. */
+  get tail(): Int32Array {
+    const encoder = this.#tokenizer.encoder();
+    encoder.goOn();
+    return join([encoder.push(this.#framed().tail, { special: true }), encoder.end()]);
+  }
+
+  /** Tokens of the frame that tell one prompt from another; none where the template cannot be used. */
+  get identity(): readonly Int32Array[] {
+    try {
+      return [this.head, this.tail];
+    } catch {
+      return [];
+    }
+  }
+
+  /** Begins a prompt. */
+  begin(): DocumentEncoder {
+    const { encoder, tokens } = this.#begin();
+    return new DocumentEncoder(encoder, join([tokens, encoder.settle()]), this.#framed().trimsStart);
+  }
+
+  /**
+   * Goes on behind what was read, with another document: its tokens are those of a text that goes on from a cut.
+   *
+   * @param end how the document before ended, unless that is not known; what it held back comes first
+   */
+  goOn(end: DocumentEnd | undefined): DocumentEncoder {
+    const encoder = this.#tokenizer.encoder();
+    encoder.goOn();
+    return new DocumentEncoder(encoder, end ? this.#standing(end).end().subarray(end.given) : new Int32Array(0), false);
+  }
+
+  /**
+   * The tokens of a question behind a document: an empty line, the question as plain text, the tail.
+   *
+   * @param end how the document ended; where that is not known, its last token is taken to stay apart from what follows
+   */
+  question(text: string, end?: DocumentEnd): Int32Array {
+    return join([...this.questionSlowly(text, end)]);
+  }
+
+  /** As `question`, in steps of some milliseconds each. */
+  *questionSlowly(text: string, end?: DocumentEnd): Generator<Int32Array, void, void> {
+    const { tail, trimsEnd } = this.#framed();
+    let encoder: StreamEncoder;
+    if (end) encoder = this.#standing(end);
+    else {
+      encoder = this.#tokenizer.encoder();
+      encoder.goOn();
+    }
+    const content = trimsEnd ? trimEnd(separator + text) : separator + text;
+    let given = end?.given ?? 0;
+    for (const tokens of parts(encoder, content, tail)) {
+      yield tokens.subarray(given);
+      given = Math.max(given - tokens.length, 0);
+    }
+  }
+
+  /** A document's end that came from elsewhere. @throws FormatError for what cannot be one of this tokenizer's */
+  checkedEnd(value: unknown): DocumentEnd {
+    const { state, given } = (value ?? {}) as DocumentEnd;
+    if (
+      !hasShape(state, this.#tokenizer.encoder().state) ||
+      !Number.isInteger(given) ||
+      given < 0 ||
+      given > this.#standing({ state, given }).end().length
+    )
+      throw new FormatError("document's end", "it is not one that this tokenizer comes to");
+    return { state, given };
+  }
+
+  #begin(): { encoder: StreamEncoder; tokens: Int32Array } {
+    const encoder = this.#tokenizer.encoder();
+    const { head } = this.#framed();
+    if (this.#template) {
+      const tokens = encoder.push(head, { special: true });
+      encoder.endSpecial();
+      return { encoder, tokens };
+    }
+    const { bosToken } = this.#tokenizer;
+    return { encoder, tokens: Int32Array.from(bosToken === undefined ? [] : [bosToken]) };
+  }
+
+  #standing({ state }: DocumentEnd): StreamEncoder {
+    const encoder = this.#tokenizer.encoder();
+    encoder.state = state;
+    return encoder;
+  }
+
+  #framed(): Frame {
+    this.#frame ??= this.#template
+      ? frameOf(this.#template)
+      : { head: "", tail: "\n", trimsStart: false, trimsEnd: false };
+    return this.#frame;
+  }
+}
+
+function* parts(encoder: StreamEncoder, content: string, tail: string): Generator<Int32Array, void, void> {
+  yield* encoder.pushSlowly(content);
+  yield encoder.push(tail, { special: true });
+  yield* encoder.endSlowly();
+}
+
+/** Encodes a document behind what stands before it. */
+export class DocumentEncoder {
+  /** Tokens before the document: those of the prompt's head that no document changes, or what the document before held back. */
+  readonly head: Int32Array;
+  readonly #encoder: StreamEncoder;
+  /** Whether white space that comes next is cut off. */
+  #trims: boolean;
+
+  /** For PromptParts. */
+  constructor(encoder: StreamEncoder, head: Int32Array, trims: boolean) {
+    this.#encoder = encoder;
+    this.head = head;
+    this.#trims = trims;
+  }
+
+  /** The tokens that are certain after this piece of the document, in steps of some milliseconds each. */
+  *push(piece: string): Generator<Int32Array, void, void> {
+    let text = piece;
+    if (this.#trims) {
+      text = trimStart(piece);
+      this.#trims = text === "";
+    }
+    yield* this.#encoder.pushSlowly(text);
+  }
+
+  /**
+   * The document has ended.
+   *
+   * @returns the tokens of its end that an empty line behind it leaves as they are, and what a question goes on from
+   */
+  end(): { tokens: Int32Array; end: DocumentEnd } {
+    const settled = this.#encoder.settle();
+    const followed = this.#encoder.fork();
+    const certain = join([followed.push(separator), followed.settle()]);
+    const alone = this.#encoder.fork().end();
+    let given = 0;
+    while (given < alone.length && alone[given] === certain[given]) given++;
+    return { tokens: join([settled, alone.subarray(0, given)]), end: { state: this.#encoder.state, given } };
+  }
+}
+
+function frameOf(template: ChatTemplate): Frame {
+  const mark = `${documentMark}${separator}${questionMark}`;
+  const around = (content: string): [string, string] => {
+    const rendered = template.render([{ role: "user", content }], { addGenerationPrompt: true }).split(mark);
+    if (rendered.length !== 2)
+      throw new FormatError("chat template", "it does not write a user's message as it is, once");
+    return rendered as [string, string];
+  };
+  const [head, tail] = around(mark);
+  const [probedHead, probedTail] = around(`${probe}${mark}${probe}`);
+  const trims = (plain: string, probed: string, kept: string): boolean => {
+    if (probed === kept) return false;
+    if (probed === plain) return true;
+    throw new FormatError("chat template", "it changes the white space around a user's message");
+  };
   return {
     head,
     tail,
-    question: (text) => Int32Array.from([...tokenizer.encode(`\n\n${text}`), ...tail]),
+    trimsStart: trims(head, probedHead, head + probe),
+    trimsEnd: trims(tail, probedTail, probe + tail),
   };
+}
+
+/** White space as Python's str.strip has it: with the separators among the control characters. */
+const isSpace = (unit: number) => isWhiteSpace(unit) || (unit >= 0x1c && unit <= 0x1f);
+
+function trimStart(text: string): string {
+  let start = 0;
+  while (start < text.length && isSpace(text.charCodeAt(start))) start++;
+  return text.slice(start);
+}
+
+function trimEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
+  return text.slice(0, end);
+}
+
+/** Whether a value has lists where a state has them, and the same kinds of values. */
+function hasShape(value: unknown, state: StageState): value is StageState {
+  if (!Array.isArray(state)) return typeof value === typeof state;
+  return (
+    Array.isArray(value) && value.length === state.length && state.every((part, index) => hasShape(value[index], part))
+  );
+}
+
+function join(lists: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all;
 }

@@ -1,0 +1,115 @@
+/** Models that merge neighbouring symbols: how a long piece is cut where its merges are, and how short ones are remembered. */
+import type { Merger } from "./merger.ts";
+import type { PieceModel } from "./model.ts";
+import { keyUnits, PieceCache } from "./piece-cache.ts";
+import type { TokensOut } from "./tokens-out.ts";
+
+/**
+ * A model over a merger. Where a piece may be cut without changing its tokens:
+ *
+ * - Between two symbols that no merge brings together, whatever has become of them before: the two sides never meet.
+ * - Behind a token when the tokens to its left stand as they are beside anything that can come. A list of tokens is what its text
+ *   merges to if and only if each two neighbours are what the text of the two merges to: merges inside of a pair come in the same order
+ *   as in the whole, and the first merge across a border would come in the pair as well. So the cut is certain when the last token
+ *   on its left and each entry that the text to its right can begin with stay apart, which looks no further than the longest entry.
+ */
+export abstract class MergingModel<Symbols, M extends Merger<Symbols>> implements PieceModel {
+  readonly window: number;
+  protected readonly merger: M;
+  /** Where a cut may come before a symbol: its UTF-16 offset; -1 where it may not, amid a character or beside what fuses. */
+  protected cuts = new Int32Array(64);
+  readonly #probe: M;
+  readonly #longest: number;
+  readonly #cache = new PieceCache();
+
+  /** @param longest symbols of the longest entry that merges make; Infinity when unknown: then nothing is cut */
+  constructor(merger: M, probe: M, longest: number, window: number) {
+    this.merger = merger;
+    this.#probe = probe;
+    this.#longest = longest;
+    this.window = Math.max(window, 8192);
+  }
+
+  /** Puts a text's symbols into `merger` and `cuts`. @returns how many */
+  protected abstract prepare(text: string, from: number, to: number, isFirst: boolean, isLast: boolean): number;
+
+  /** The token of a whole piece that is taken before any merge, or -1. */
+  protected abstract whole(text: string, from: number, to: number): number;
+
+  /** Whether a piece longer than this can only be merged. */
+  protected abstract readonly longestWhole: number;
+
+  /** Whether no merge brings the symbols at `at - 1` and `at` together. */
+  protected abstract apart(at: number): boolean;
+
+  /** Puts out the tokens of a merged symbol. */
+  protected abstract put(at: number, out: TokensOut): void;
+
+  encodeShort(text: string, from: number, to: number, out: TokensOut): void {
+    const remembered = to - from <= keyUnits;
+    if (remembered && this.#cache.find(text, from, to, out)) return;
+    const before = out.length;
+    this.advance(text, from, to, true, true, out);
+    if (remembered) this.#cache.store(text, from, to, out, out.length - before);
+  }
+
+  advance(text: string, from: number, to: number, isFirst: boolean, isLast: boolean, out: TokensOut): number {
+    if (isFirst && to - from <= this.longestWhole) {
+      if (!isLast) return from;
+      const token = this.whole(text, from, to);
+      if (token >= 0) {
+        out.push(token);
+        return to;
+      }
+    }
+    const count = this.prepare(text, from, to, isFirst, isLast);
+    if (isLast) {
+      this.merger.merge(count);
+      this.#put(count, out);
+      return to;
+    }
+    if (this.#longest === Infinity) return from;
+    for (let at = count - 1; at > 0; at--) {
+      if (this.cuts[at]! < 0 || !this.apart(at)) continue;
+      this.merger.merge(at);
+      this.#put(at, out);
+      return this.cuts[at]!;
+    }
+    return this.#advanceBetweenTokens(from, count, out);
+  }
+
+  #put(count: number, out: TokensOut): void {
+    for (let at = 0; at < count; at = this.merger.next[at]!) this.put(at, out);
+  }
+
+  /** Where merges can cross every border of symbols. */
+  #advanceBetweenTokens(from: number, count: number, out: TokensOut): number {
+    if (count < 4 * this.#longest) return from;
+    const symbols = this.merger.save(count);
+    this.merger.merge(count);
+    const borders: number[] = [0];
+    for (let at = this.merger.next[0]!; at + this.#longest < count; at = this.merger.next[at]!) borders.push(at);
+    for (let index = borders.length - 1; index > 0 && index > borders.length - 8; index--) {
+      const border = borders[index]!;
+      if (this.cuts[border]! < 0 || !this.#isCertain(symbols, borders[index - 1]!, border)) continue;
+      this.#put(border, out);
+      return this.cuts[border]!;
+    }
+    return from;
+  }
+
+  /** Whether the token from `start` to `border` stays apart from every entry that can follow. */
+  #isCertain(symbols: Symbols, start: number, border: number): boolean {
+    const probe = this.#probe;
+    for (let length = 1; length <= this.#longest; length++) {
+      probe.load(symbols, border, length);
+      probe.merge(length);
+      if (probe.next[0] !== length) continue;
+      const both = border - start + length;
+      probe.load(symbols, start, both);
+      probe.merge(both);
+      if (probe.next[0] !== border - start || probe.next[border - start] !== both) return false;
+    }
+    return true;
+  }
+}

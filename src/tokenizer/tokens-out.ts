@@ -1,0 +1,31 @@
+/** A list of tokens that grows. */
+
+/** Takes tokens one by one. */
+export class TokensOut {
+  #tokens = new Int32Array(64);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  at(index: number): number {
+    return this.#tokens[index]!;
+  }
+
+  push(token: number): void {
+    if (this.#length === this.#tokens.length) {
+      const larger = new Int32Array(this.#length * 2);
+      larger.set(this.#tokens);
+      this.#tokens = larger;
+    }
+    this.#tokens[this.#length++] = token;
+  }
+
+  /** All that was pushed since the last time. */
+  take(): Int32Array {
+    const tokens = this.#tokens.slice(0, this.#length);
+    this.#length = 0;
+    return tokens;
+  }
+}
