@@ -2,26 +2,13 @@
 
 import { f16ToF32 } from "./half";
 
-/** Row of a block, as Hugging Face orders a head's rows, in llama.cpp's order: pairs interleaved within each head of `headSize`. */
-// @ts-ignore: decorator
-@inline
-export function sourceRow(row: i32, headSize: i32): i32 {
-  if (!headSize) return row;
-  const within = row % headSize;
-  const half = headSize >> 1;
-  return row - within + (within % half) * 2 + within / half;
-}
-
-/**
- * Packs `rows` rows of `depth` f32 into panels [rows/8][depth][8]; columns missing from the last panel are zero.
- * @param headSize heads whose rows stand in llama.cpp's interleaved order, or 0
- */
-export function packF32(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+/** Packs `rows` rows of `depth` f32 into panels [rows/8][depth][8]; columns missing from the last panel are zero. */
+export function packF32(source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
     for (let lane = 0; lane < 8; lane++) {
       const row = first + lane;
       const destination = target + (<usize>lane << 2);
-      const from = source + (<usize>sourceRow(row, headSize) * depth << 2);
+      const from = source + (<usize>row * depth << 2);
       for (let k = 0; k < depth; k++) {
         store<f32>(destination + (<usize>k << 5), row < rows ? load<f32>(from + (<usize>k << 2)) : 0);
       }
@@ -44,12 +31,12 @@ export function packTransposedF32(source: usize, depth: i32, columns: i32, targe
 }
 
 /** Packs `rows` rows of `depth` (a multiple of 32) f32 as 8-bit blocks, each scaled so that its largest weight is 127. */
-export function packQ8(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+export function packQ8(source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
     for (let start = 0; start < depth; start += 32) {
       for (let lane = 0; lane < 8; lane++) {
         const row = first + lane;
-        const from = source + ((<usize>sourceRow(row, headSize) * depth + start) << 2);
+        const from = source + ((<usize>row * depth + start) << 2);
         const quants = target + 32 + (<usize>lane << 1);
         let largest: f32 = 0;
         if (row < rows) for (let k: usize = 0; k < 128; k += 4) largest = max(largest, abs(load<f32>(from + k)));
@@ -66,13 +53,13 @@ export function packQ8(source: usize, rows: i32, depth: i32, target: usize, head
 }
 
 /** Packs `rows` rows of Q8_0 blocks (f16 scale, 32 quants) as they are, their scales widened. */
-export function packQ8Blocks(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+export function packQ8Blocks(source: usize, rows: i32, depth: i32, target: usize): void {
   const rowBytes = <usize>(depth >> 5) * 34;
   for (let first = 0; first < rows; first += 8) {
     for (let block = 0; block < depth >> 5; block++) {
       for (let lane = 0; lane < 8; lane++) {
         const row = first + lane;
-        const from = source + <usize>sourceRow(row, headSize) * rowBytes + <usize>block * 34;
+        const from = source + <usize>row * rowBytes + <usize>block * 34;
         const quants = target + 32 + (<usize>lane << 1);
         store<f32>(target + (<usize>lane << 2), row < rows ? f16ToF32(load<u16>(from)) : 0);
         for (let pair: usize = 0; pair < 16; pair++) {

@@ -79,12 +79,12 @@ export interface Kernels {
     wide: number,
   ): void;
   dequantise(type: number, source: number, target: number, count: number): void;
-  packF32(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packF32(source: number, rows: number, depth: number, target: number): void;
   packTransposedF32(source: number, depth: number, columns: number, target: number): void;
-  packQ4(source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ4Blocks(type: number, source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ8Blocks(source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ8(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packQ4(source: number, rows: number, depth: number, target: number): void;
+  packQ4Blocks(type: number, source: number, rows: number, depth: number, target: number): void;
+  packQ8Blocks(source: number, rows: number, depth: number, target: number): void;
+  packQ8(source: number, rows: number, depth: number, target: number): void;
   packRowsF32(source: number, target: number, rows: number, depth: number, firstTile: number, endTile: number): void;
   quantiseRows(
     source: number,
@@ -141,6 +141,7 @@ export interface Kernels {
   ): void;
   turnRows(rows: number, count: number, headSize: number, half: number, rotations: number, indices: number): void;
   add(a: number, b: number, target: number, count: number): void;
+  addBias(bias: number, target: number, width: number, firstRow: number, endRow: number, accumulate: number): void;
   rmsNorm(
     source: number,
     weight: number,
