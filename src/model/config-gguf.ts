@@ -91,11 +91,11 @@ const keys: Readonly<Record<string, Rule>> = {
   "rope.scaling.attn_factor": anything,
   "rope.scaling.original_context_length": anything,
   // Must agree with what was read.
-  vocab_size: (value, { vocabularySize }) => value === vocabularySize,
   "attention.value_length": (value, { headSize }) => value === headSize,
   "rope.dimension_count": (value, { headSize }) => value === headSize,
   embedding_length_out: (value, { hiddenSize }) => value === 0 || value === hiddenSize,
   // Of no effect in this architecture: how the file or the model was made, or read by llama.cpp for others only.
+  vocab_size: anything,
   tensor_data_layout: anything,
   pooling_type: anything,
   "rope.scaling.finetuned": anything,
@@ -143,13 +143,15 @@ function checkKey(key: string, value: unknown, config: ModelConfig, file: string
 /** As llama.cpp: a factor without a type is linear, and the attention factor holds for every type. */
 function rotaryFromGguf(reader: ConfigReader): RotaryConfig {
   const key = (name: string) => `${prefix}rope.${name}`;
+  const context = `${prefix}context_length`;
   const theta = reader.number(key("freq_base"), 10000);
   const type: unknown = reader.value(key("scaling.type")) ?? "linear";
   const given = [key("scaling.factor"), key("scale_linear")].find((name) => reader.value(name) !== undefined);
   // 0 stands for none.
   const factor = given === undefined || reader.value(given) === 0 ? 1 : reader.number(given);
   const attention = reader.number(key("scaling.attn_factor"), 1);
-  const original = reader.value(key("scaling.original_context_length")) ?? 0;
+  const positions = key("scaling.original_context_length");
+  const original = reader.count(reader.value(positions) === 0 ? context : positions, reader.count(context));
   const scaled = attention === 1 ? {} : { attentionFactor: attention };
   switch (type) {
     case "none":
@@ -161,9 +163,7 @@ function rotaryFromGguf(reader: ConfigReader): RotaryConfig {
         type,
         theta,
         factor,
-        originalMaxPositions: reader.count(
-          original ? key("scaling.original_context_length") : `${prefix}context_length`,
-        ),
+        originalMaxPositions: original,
         betaFast: 32,
         betaSlow: 1,
         truncate: true,

@@ -168,8 +168,13 @@ async function openGgufModel(source: ByteSource, siblings?: Siblings): Promise<O
     const names = new Set(tensors.tensors.map(({ name }) => name));
     const embedding = tensors.tensors.find(({ name }) => name === "token_embd.weight");
     if (!embedding) throw new FormatError(source.name, "the tensor token_embd.weight is missing");
+    const rows = embedding.shape[0] ?? 1;
+    const tokens = lookup("tokenizer.ggml.tokens");
+    if (Array.isArray(tokens) && tokens.length !== rows) {
+      throw new FormatError(source.name, `has ${tokens.length} tokens for the ${rows} rows of token_embd.weight`);
+    }
     const config = configFromGguf(tensors.metadata, source.name, {
-      vocabularySize: embedding.shape[0] ?? 1,
+      vocabularySize: rows,
       tiedEmbeddings: !names.has("output.weight"),
       ...biasesAmong(names),
     });

@@ -76,11 +76,16 @@ function isLeftover({ name, shape }: TensorEntry): boolean {
 
 function checked(entry: TensorEntry, { shape }: ExpectedTensor, file: string): ReadableEntry {
   const { name, type, byteOffset } = entry;
-  if (entry.shape.join() !== shape.join()) {
+  if (essential(entry.shape) !== essential(shape)) {
     throw new FormatError(file, `${name} should have the shape [${shape}] and has [${entry.shape}]`, byteOffset);
   }
   if (!isRead(type)) throw new FormatError(file, `${name} is of type ${type}, which is not supported`, byteOffset);
   return { ...entry, type };
+}
+
+/** A shape as text, without outermost axes of one entry: in ggml all tensors have four axes, and files leave some out. */
+function essential(shape: readonly number[]): string {
+  return shape.join().replace(/^(1,)+/, "");
 }
 
 function jobOf(tensor: ExpectedTensor, entry: ReadableEntry, layout: Layout): PackJob {
