@@ -141,7 +141,6 @@ export interface Kernels {
   ): void;
   turnRows(rows: number, count: number, headSize: number, half: number, rotations: number, indices: number): void;
   add(a: number, b: number, target: number, count: number): void;
-  addBias(bias: number, target: number, width: number, firstRow: number, endRow: number, accumulate: number): void;
   rmsNorm(
     source: number,
     weight: number,

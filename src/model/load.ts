@@ -22,7 +22,10 @@ import { matchTensors } from "./match-tensors.ts";
 import type { Model } from "./model.ts";
 import { biasesAmong } from "./tensors.ts";
 
-/** Where a model lies. A string or URL that ends in .gguf is that file, any other a folder; bare data is a GGUF file. */
+/**
+ * Where a model lies. A string or URL that ends in .gguf is that file, of a model in parts the first one; any other is a
+ * folder, and bare data a GGUF file.
+ */
 export type ModelSource = FileData | Readonly<Record<string, FileData>>;
 
 /** What differs from runtime to runtime. */
@@ -124,7 +127,7 @@ async function openModel(source: ModelSource, signal: AbortSignal | undefined, p
 /** The GGUF file in a record, or the first of its parts. @throws ArgumentError when there are several */
 function ggufIn(files: Readonly<Record<string, FileData>>): string | undefined {
   const names = Object.keys(files).filter((name) => name.endsWith(".gguf"));
-  const firsts = names.length > 1 ? names.filter((name) => name.includes("-00001-of-")) : names;
+  const firsts = names.length > 1 ? names.filter((name) => /-00001-of-\d{5}\.gguf$/.test(name)) : names;
   if (firsts.length === 1 || names.length === 0) return firsts[0];
   throw new ArgumentError(`There are several GGUF files, which should be one or the parts of one: ${names.join(", ")}`);
 }

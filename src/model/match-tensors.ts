@@ -6,7 +6,7 @@ import { isRead } from "../formats/tensor-types.ts";
 import type { ModelConfig } from "./config.ts";
 import { type Layout, normCorrection } from "./layout.ts";
 import type { PackJob } from "./pack-tensors.ts";
-import { type ExpectedTensor, expectedTensors, type Naming } from "./tensors.ts";
+import { type ExpectedTensor, expectedTensors, isKnown, type Naming } from "./tensors.ts";
 
 /** What some files hold beside their weights and no decoder needs. */
 const leftovers: readonly RegExp[] = [
@@ -38,7 +38,7 @@ export function matchTensors(
   for (const tensor of expectedTensors(config, layout, naming)) {
     const entry = entries.get(tensor.name);
     if (entry) expected.set(entry, tensor);
-    else if (tensor.required) throw missing(tensor.name, tensors, expected, file);
+    else if (tensor.required) throw missing(tensor.name, tensors, naming, file);
   }
   const jobs: PackJob[] = [];
   for (const entry of tensors) {
@@ -60,13 +60,8 @@ function useTiedCopy(entries: Map<string, TensorEntry>, config: ModelConfig, nam
   entries.delete("lm_head.weight");
 }
 
-function missing(
-  name: string,
-  tensors: readonly TensorEntry[],
-  found: ReadonlyMap<TensorEntry, ExpectedTensor>,
-  file: string,
-): FormatError {
-  const unknown = tensors.find((entry) => !found.has(entry) && !isLeftover(entry));
+function missing(name: string, tensors: readonly TensorEntry[], naming: Naming, file: string): FormatError {
+  const unknown = tensors.find((entry) => !isKnown(entry.name, naming) && !isLeftover(entry));
   return new FormatError(file, `the tensor ${name} is missing${unknown ? ` (there is ${unknown.name})` : ""}`);
 }
 

@@ -3,6 +3,7 @@ import { type Axis, isPadded, packedSizeOf, packRow, sizeOf } from "../core/axis
 import type { Core } from "../core/core.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
+import { pause } from "../session/pause.ts";
 import type { TensorPlace } from "./tensors.ts";
 import { freeTensors, type Matrix, matrixBytes, type PackedTensor, panelsOf, type WeightForm } from "./weights.ts";
 
@@ -31,6 +32,9 @@ export interface PackOptions {
 
 /** Rows are staged as f32 in at most so many bytes (or one panel, or one head, whichever is more). */
 const STAGING_BYTES = 2 << 20;
+
+/** Milliseconds after which timers and signals are heard: what lies in memory already never waits for a read. */
+const PAUSE_INTERVAL = 100;
 
 /** A tensor with its place in the core's memory. */
 interface Target {
@@ -102,10 +106,15 @@ async function packPieces(core: Core, pieces: readonly Piece[], staging: Staging
     return target.job.entry.source.readInto(byteOffset, core.bytes(staging.raw[index % 2]!, byteLength));
   };
   let bytes = 0;
+  let paused = performance.now();
   let reading = pieces.length ? read(0) : undefined;
   try {
     for (const [index, piece] of pieces.entries()) {
       await reading;
+      if (performance.now() - paused > PAUSE_INTERVAL) {
+        await pause();
+        paused = performance.now();
+      }
       options.signal?.throwIfAborted();
       reading = index + 1 < pieces.length ? read(index + 1) : undefined;
       // A read that fails while this thread packs is heard of in the next round.

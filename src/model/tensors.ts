@@ -132,12 +132,24 @@ export function* expectedTensors(config: ModelConfig, layout: Layout, naming: Na
   }
 }
 
+/** What is known of a tensor by its name, in whatever layer; undefined for a name that is not in the table. */
+function kindOf(name: string, naming: Naming): TensorKind | undefined {
+  const prefix = layerPrefix[naming];
+  const part = name.startsWith(prefix) ? name.slice(prefix.length).replace(/^\d+\./, "") : undefined;
+  const kinds = Object.values(part === undefined ? whole : inLayer);
+  return kinds.find((kind) => kind[naming] === (part ?? name));
+}
+
+/** Whether models of this architecture have a tensor of this name, in whatever layer. */
+export function isKnown(name: string, naming: Naming): boolean {
+  return kindOf(name, naming) !== undefined;
+}
+
 /** Which biases a GGUF's tensors hold. */
 export function biasesAmong(names: Iterable<string>): Record<BiasFlag, boolean> {
   const found = { attentionBias: false, mlpBias: false };
-  const kinds = new Map(Object.values(inLayer).map(({ gguf, only }) => [gguf, only]));
   for (const name of names) {
-    const only = kinds.get(name.split(".").slice(2).join("."));
+    const only = kindOf(name, "gguf")?.only;
     if (only) found[only] = true;
   }
   return found;

@@ -30,21 +30,6 @@ for (const build of builds) {
     }
   });
 
-  test("addBias sets rows to the bias or adds it, and touches no other row", () => {
-    for (const width of [1, 6, 32]) {
-      const [bias, before] = [draw(width), draw(5 * width)];
-      for (const accumulate of [0, 1]) {
-        const target = place(core, before);
-        kernels.addBias(place(core, bias), target, width, 1, 4, accumulate);
-        const expected = before.map((value, at) => {
-          if (at < width || at >= 4 * width) return value;
-          return Math.fround(bias[at % width]! + accumulate * value);
-        });
-        assert.equal(core.f32(target, 5 * width), expected);
-      }
-    }
-  });
-
   test("add writes over an operand too", () => {
     for (const count of [1, 2, 3, 4, 7, 64, 99]) {
       const [a, b] = [draw(count), draw(count)];

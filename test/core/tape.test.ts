@@ -107,7 +107,12 @@ for (const accumulate of [false, true]) {
   add(
     "addBias",
     (tape) => tape.addBias(weight, target, DEPTH, ROWS, accumulate),
-    () => kernels.addBias(weight, target, DEPTH, 0, ROWS, flag),
+    () => {
+      for (let row = target; row < target + ROWS * DEPTH * 4; row += DEPTH * 4) {
+        if (accumulate) kernels.add(row, weight, row, DEPTH);
+        else core.f32(row, DEPTH).set(core.f32(weight, DEPTH));
+      }
+    },
   );
   add(
     "matmul, f32",
