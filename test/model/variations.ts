@@ -4,7 +4,7 @@ import { type PlainRotary, plainFrequencies } from "../support/plain-forward.ts"
 import { bool, f32, floats, type GgufChanges, type TinyModel, tinyModel } from "../support/tiny-model.ts";
 
 /** A model, what its file has besides, and how it turns. */
-export interface Variation {
+interface Variation {
   readonly model: TinyModel;
   readonly changes: GgufChanges;
   readonly rotary: PlainRotary;
