@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { loadModel, type Model, press, type ScorePress, type Session, siskin, snapKV } from "../../src/node.ts";
 import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
 import { type PlainResult, plainForward, plainFrequencies } from "../support/plain-forward.ts";
-import { tinyFolder, tinyModel } from "../support/tiny-model.ts";
+import { ggufTensors, type RawTensor, tinyFolder, tinyGguf, tinyModel } from "../support/tiny-model.ts";
 
 const test = suite("odd sizes");
 const TOLERANCE = 2e-5;
@@ -164,6 +164,42 @@ test("reading with questions keeps the same excerpt with every number of threads
   assert.is((await read(one)).length, 40);
   one.dispose();
   four.dispose();
+});
+
+test("8-bit blocks: those of an output layer over padded heads are made anew, the others stay", async () => {
+  const model = tinyModel({ headSize: 20, queryHeads: 8, keyHeads: 4, width: 160, feedForward: 96 });
+  /** 2^-9 as f16. */
+  const [scale, unit] = [0x1800, 2 ** -9];
+  const tensors: Record<string, RawTensor> = {};
+  for (const [name, { shape, values }] of model.tensors) {
+    if (shape.length === 1 || !name.includes("layers")) continue;
+    for (const [at, value] of values.entries())
+      values[at] = Math.max(-127, Math.min(127, Math.round(value / unit))) * unit;
+  }
+  for (const [name, { shape, bytes }] of ggufTensors(model)) {
+    if (shape.length === 1 || !name.startsWith("blk")) continue;
+    const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const blocks = new Uint8Array((values.length / 32) * 34);
+    const view = new DataView(blocks.buffer);
+    for (const [at, value] of values.entries()) {
+      if (at % 32 === 0) view.setUint16((at / 32) * 34, scale, true);
+      view.setInt8(Math.floor(at / 32) * 34 + 2 + (at % 32), value / unit);
+    }
+    tensors[name] = { shape, type: 8, bytes: blocks };
+  }
+  const plain = plainForward(model, tokens).logits;
+  const file = tinyGguf(model, { tensors });
+  const exact = await loadModel(file, { weights: "f32" });
+  assertNear(exact.createSession().prefill(tokens), plain, () => 2 * TOLERANCE);
+  const auto = await loadModel(file);
+  assert.equal(
+    auto.tensors.map(({ type, form }) => `${type} ${form}`),
+    ["F32 f32", "Q8_0 q8"],
+  );
+  // Activations of 12 bits, and a 254th of each block of the output layer.
+  assertNear(auto.createSession().prefill(tokens), plain, () => 0.02);
+  exact.dispose();
+  auto.dispose();
 });
 
 test("snapkv's choice is that of plain attention", async () => {
