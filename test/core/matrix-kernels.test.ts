@@ -49,7 +49,7 @@ for (const build of builds) {
       const panels = Math.ceil(rows / 8);
       const source = place(core, weights);
       const packed = guarded(core, panels * 8 * depth);
-      kernels.packF32(source, rows, depth, packed.pointer, 0);
+      kernels.packF32(source, rows, depth, packed.pointer);
       const values = core.f32(packed.pointer, panels * 8 * depth);
       for (let row = 0; row < panels * 8; row++) {
         for (let k = 0; k < depth; k++) {
@@ -67,14 +67,6 @@ for (const build of builds) {
     }
   });
 
-  test("packF32 puts llama.cpp's interleaved rows in Hugging Face's order", () => {
-    // One head of 6: rows 0 1 2 3 4 5 stand as 0 3 1 4 2 5.
-    const interleaved = Float32Array.of(0, 3, 1, 4, 2, 5, 10, 13, 11, 14, 12, 15);
-    const packed = core.allocate(16 * 4);
-    kernels.packF32(place(core, interleaved), 12, 1, packed, 6);
-    assert.equal([...core.f32(packed, 16)], [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0]);
-  });
-
   test("packTransposedF32 is packF32 of the transpose", () => {
     for (const [depth, columns] of [
       [5, 3],
@@ -86,7 +78,7 @@ for (const build of builds) {
       const count = Math.ceil(columns / 8) * 8 * depth;
       const [one, other] = [guarded(core, count), guarded(core, count)];
       kernels.packTransposedF32(place(core, matrix), depth, columns, one.pointer);
-      kernels.packF32(place(core, transpose), columns, depth, other.pointer, 0);
+      kernels.packF32(place(core, transpose), columns, depth, other.pointer);
       assertSame(core.f32(one.pointer, count), core.f32(other.pointer, count));
       assert.ok(one.intact());
     }
@@ -123,7 +115,7 @@ for (const build of builds) {
         const packedWeights = core.allocate(panels * 8 * depth * 4);
         core.borrow(weights.byteLength, (source) => {
           core.f32(source, weights.length).set(weights);
-          kernels.packF32(source, columns, depth, packedWeights, 0);
+          kernels.packF32(source, columns, depth, packedWeights);
         });
         for (let rows = 1; rows <= 9; rows++) {
           const activations = draw(rows * depth);

@@ -147,10 +147,17 @@ test("an idle team sleeps", async () => {
 });
 
 test("numbers of threads that cannot be", async () => {
-  for (const threads of [0, -1, 1.5, 65, Number.NaN, "many" as "auto"]) {
+  for (const [threads, shown] of [
+    [0, "0"],
+    [-1, "-1"],
+    [1.5, "1.5"],
+    [65, "65"],
+    [Number.NaN, "NaN"],
+    ["many" as "auto", '"many"'],
+  ] as const) {
     const error = await loadModel("models/nano", { threads }).catch((cause) => cause);
     assert.instance(error, ArgumentError);
-    assert.match(error.message, `is ${threads}`);
+    assert.match(error.message, `is ${shown}`);
   }
 });
 
