@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkAnswers, documentPath, questions, tokenCount } from "../runtimes/document.ts";
+import { checkAnswers, documentPath, questions, tokenCount } from "../support/documents.ts";
 import { run, start } from "./siskin.ts";
 
 interface Result {

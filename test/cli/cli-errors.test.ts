@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { documentPath } from "../runtimes/document.ts";
+import { documentPath } from "../support/documents.ts";
 import { run, start } from "./siskin.ts";
 
 const test = suite("siskin's errors");

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { documentPath, questions } from "../runtimes/document.ts";
+import { documentPath, questions } from "../support/documents.ts";
 
 const test = suite("examples");
 const run = (...words: string[]) => promisify(execFile)(process.execPath, words);

@@ -6,7 +6,7 @@ import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { documentPath, questions, tokenCount } from "../runtimes/document.ts";
+import { documentPath, questions, tokenCount } from "../support/documents.ts";
 import { run } from "./siskin.ts";
 
 const test = suite("siskin ask --show kept");

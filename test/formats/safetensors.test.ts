@@ -10,7 +10,8 @@ import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
 import { writeSafetensors } from "../../src/formats/safetensors-write.ts";
 import { type ByteSource, bytesSource } from "../../src/formats/source.ts";
 import { streamSource } from "../../src/formats/stream-source.ts";
-import { choppedStream, formatFault, makeSafetensors, readTensors, seededRandom, unmeasured } from "./files.ts";
+import { choppedStream, formatFault, makeSafetensors, readTensors, unmeasured } from "../support/files.ts";
+import { seededRandom } from "../support/random.ts";
 
 const fixture = () => readFileSync("test/fixtures/quant/Q4_0.safetensors");
 

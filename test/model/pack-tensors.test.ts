@@ -7,7 +7,7 @@ import { bytesSource } from "../../src/formats/source.ts";
 import { type TensorType, typeTraits } from "../../src/formats/tensor-types.ts";
 import { packTensors } from "../../src/model/pack-tensors.ts";
 import { freeTensors, type Matrix, type WeightForm } from "../../src/model/weights.ts";
-import { makeCore } from "../core/support.ts";
+import { makeCore } from "../support/core.ts";
 
 const core = makeCore();
 const { kernels } = core;

@@ -5,7 +5,8 @@ import * as assert from "uvu/assert";
 import { MemoryError } from "../../src/errors.ts";
 import { configFromJson } from "../../src/model/config.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { assertNear, makeCore, ROUNDING } from "../core/support.ts";
+import { assertNear, ROUNDING } from "../support/assertions.ts";
+import { makeCore } from "../support/core.ts";
 
 const test = suite("rotary");
 

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { readSafetensors, type SafetensorsArrays } from "../../src/formats/safetensors-arrays.ts";
 import { loadModel, type Model } from "../../src/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
-import { assertNear } from "../core/support.ts";
+import { assertNear } from "../support/assertions.ts";
 import { familySource } from "../support/families.ts";
 import { sharedPath } from "../support/shared.ts";
 

@@ -7,7 +7,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkAnswers, documentPath } from "./document.ts";
+import { checkAnswers, documentPath } from "../support/documents.ts";
 
 /** What answer.mjs prints. */
 interface Result {

@@ -21,7 +21,7 @@ import { Miniflare } from "miniflare";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel } from "../../src/node.ts";
-import { documentPath, questions } from "../runtimes/document.ts";
+import { documentPath, questions } from "../support/documents.ts";
 
 /** What a runtime makes of the capsule. */
 interface Result {

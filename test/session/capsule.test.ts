@@ -7,8 +7,9 @@ import { writeSafetensors } from "../../src/formats/safetensors-write.ts";
 import { FormatError, knorm, loadModel, type Model, type Session } from "../../src/node.ts";
 import { decoding } from "../../src/press/decoding.ts";
 import { Hash } from "../../src/session/hash.ts";
-import { assertSame, integers } from "../core/support.ts";
-import { checkAnswers, documentPath, questions } from "../runtimes/document.ts";
+import { assertSame } from "../support/assertions.ts";
+import { checkAnswers, documentPath, questions } from "../support/documents.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("capsule");
 let model: Model;

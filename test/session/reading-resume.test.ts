@@ -19,8 +19,8 @@ import { kvzip } from "../../src/press/kvzip.ts";
 import { nonCausalAttention } from "../../src/press/non-causal-attention.ts";
 import { observedAttention } from "../../src/press/observed-attention.ts";
 import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
-import { assertSame } from "../core/support.ts";
-import { answers, checkAnswers, documentPath, questions } from "../runtimes/document.ts";
+import { assertSame } from "../support/assertions.ts";
+import { answers, checkAnswers, documentPath, questions } from "../support/documents.ts";
 
 const test = suite("reading in the large");
 const text = readFileSync(`${documentPath}.txt`, "utf8");

@@ -56,14 +56,3 @@ export async function fromSharedGguf(relative: string): Promise<Tokenizer | unde
 }
 
 export const smollm2 = () => fromSharedGguf("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-
-/** Whole numbers from 0 to below `limit`, the same for the same seed (mulberry32). */
-export function random(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
-}

@@ -1,18 +1,7 @@
-/** Small GGUF and safetensors files, streams and servers for the tests of src/formats. */
+/** Small GGUF and safetensors files, right or wrong, and streams of them. */
 import { FormatError } from "../../src/errors.ts";
 import { bytesSource } from "../../src/formats/source.ts";
 import type { TensorFile } from "../../src/formats/tensor-file.ts";
-
-/** mulberry32: numbers in [0, 1), the same on every run. */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A stream of `bytes` in pieces of 0 to 2 · `meanLength` bytes. */
 export function choppedStream(bytes: Uint8Array, meanLength: number, random: () => number): ReadableStream<Uint8Array> {

@@ -1,0 +1,29 @@
+/** Seeded numbers: the same on every run and runtime. */
+
+/** mulberry32: numbers in [0, 1), the same on every run. */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Source of f32 values, roughly normal, standard deviation `scale`. */
+export function normals(seed: number): (count: number, scale?: number) => Float32Array {
+  const random = seededRandom(seed);
+  return (count, scale = 1) =>
+    Float32Array.from({ length: count }, () => {
+      let sum = -6;
+      for (let i = 0; i < 12; i++) sum += random();
+      return sum * scale;
+    });
+}
+
+/** Whole numbers from 0 to below `limit`. */
+export function integers(seed: number): (limit: number) => number {
+  const random = seededRandom(seed);
+  return (limit) => Math.floor(random() * limit);
+}
