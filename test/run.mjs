@@ -4,10 +4,10 @@
  *   node test/run.mjs [PATTERN]     TEST_RUNTIME="deno run -A" runs them elsewhere
  */
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
-import { build } from "esbuild";
+import { bundleScripts } from "../tools/bundle.mjs";
 
 const folder = ".test";
 const runtime = (process.env.TEST_RUNTIME ?? `${process.execPath} --enable-source-maps`).split(" ");
@@ -16,25 +16,10 @@ const files = readdirSync("test", { recursive: true })
   .filter((file) => file.endsWith(".test.ts") && pattern.test(file))
   .sort();
 
-rmSync(folder, { recursive: true, force: true });
-await build({
-  entryPoints: files.map((file) => `test/${file}`),
-  outdir: folder,
-  outbase: "test",
-  outExtension: { ".js": ".mjs" },
-  entryNames: "[name]",
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  packages: "external",
-  sourcemap: "inline",
-  logLevel: "warning",
-});
-// The core's and the workers' files are looked for beside the bundle, which here is the test's.
-for (const name of readdirSync("dist"))
-  if (/\.wasm$|^worker-node\.js$/.test(name)) cpSync(`dist/${name}`, `${folder}/${name}`);
+await bundleScripts(
+  files.map((file) => `test/${file}`),
+  folder,
+);
 
 /** A test file's bundle, and the command that runs it. */
 const job = (file, command) => ({ file: `${folder}/${file.split("/").at(-1).replace(/\.ts$/, ".mjs")}`, command });
