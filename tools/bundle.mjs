@@ -21,11 +21,15 @@ export async function bundle(entryPoints, folder, options) {
   return metafile;
 }
 
-/** Bundles scripts with the sources they use for Node, Deno and Bun, as `NAME.mjs` in `folder`, which is emptied before. */
+/**
+ * Bundles scripts with the sources they use for Node, Deno and Bun, as `NAME.mjs` in `folder`, which is emptied before.
+ *
+ * @returns as `bundle`
+ */
 export async function bundleScripts(entryPoints, folder) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  await bundle(entryPoints, folder, {
+  const metafile = await bundle(entryPoints, folder, {
     outExtension: { ".js": ".mjs" },
     entryNames: "[name]",
     splitting: true,
@@ -38,4 +42,5 @@ export async function bundleScripts(entryPoints, folder) {
   for (const name of readdirSync("dist")) {
     if (/\.wasm$|^worker-node\.js$/.test(name)) cpSync(`dist/${name}`, `${folder}/${name}`);
   }
+  return metafile;
 }

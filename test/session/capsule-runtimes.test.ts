@@ -3,7 +3,6 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -22,6 +21,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel } from "../../src/node.ts";
 import { documentPath, questions } from "../support/documents.ts";
+import { needs } from "../support/needs.ts";
 
 /** What a runtime makes of the capsule. */
 interface Result {
@@ -62,11 +62,7 @@ const runtimes: Record<string, string[]> = {
   Bun: ["node_modules/@oven/bun-linux-x64/bin/bun"],
 };
 for (const [name, [path, ...parameters]] of Object.entries(runtimes)) {
-  if (!existsSync(path!)) {
-    console.log(`skipped: ${name} is not installed`);
-    continue;
-  }
-  test(name, async () => {
+  needs(test, path!, name, async () => {
     const script = ["capsule.mjs", resolve("models/nano"), capsulePath, question];
     const { stdout } = await promisify(execFile)(resolve(path!), [...parameters, ...script], { cwd: folder });
     assert.equal(JSON.parse(stdout), expected);

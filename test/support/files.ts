@@ -64,6 +64,10 @@ class Writer {
 export type GgufValue = { type: number; write: (writer: Writer) => void };
 
 export const u32 = (value: number): GgufValue => ({ type: 4, write: (writer) => writer.u32(value) });
+export const f32 = (value: number): GgufValue => ({
+  type: 6,
+  write: (writer) => writer.u32(new Uint32Array(Float32Array.of(value).buffer)[0]!),
+});
 export const text = (value: string): GgufValue => ({ type: 8, write: (writer) => writer.text(value) });
 export const array = (type: number, items: readonly GgufValue[], claimed = items.length): GgufValue => ({
   type: 9,
@@ -84,10 +88,13 @@ export interface GgufPlan {
   keyCount?: number | bigint;
   alignment?: number;
   dataBytes?: number;
+  /** What the tensors hold; without it `dataBytes` made up. */
+  data?: Uint8Array;
 }
 
 export function makeGguf(plan: GgufPlan): Uint8Array<ArrayBuffer> {
-  const { magic = "GGUF", version = 3, keys = [], tensors = [], alignment = 32, dataBytes = 0 } = plan;
+  const { magic = "GGUF", version = 3, keys = [], tensors = [], alignment = 32, data } = plan;
+  const dataBytes = data?.length ?? plan.dataBytes ?? 0;
   const writer = new Writer();
   writer.bytes.push(...new TextEncoder().encode(magic));
   writer
@@ -106,7 +113,8 @@ export function makeGguf(plan: GgufPlan): Uint8Array<ArrayBuffer> {
   const dataStart = Math.ceil(writer.bytes.length / alignment) * alignment;
   const file = new Uint8Array(dataStart + dataBytes);
   file.set(writer.bytes);
-  for (let index = 0; index < dataBytes; index++) file[dataStart + index] = index * 7;
+  if (data) file.set(data, dataStart);
+  else for (let index = 0; index < dataBytes; index++) file[dataStart + index] = index * 7;
   return file;
 }
 

@@ -34,14 +34,13 @@ function variant(pattern: string, changes: object = {}): Tokenizer {
 }
 
 const small = nano();
-const large = await smollm2();
 const tokenizers: [string, Tokenizer][] = [
   ["nano", small],
   ["gpt2", variant(patterns.gpt2)],
   ["llama3", variant(patterns.llama3)],
   ["qwen2", variant(patterns.qwen2, { normalizer: { type: "NFC" } })],
+  ["smollm2", smollm2()],
 ];
-if (large) tokenizers.push(["smollm2", large]);
 
 // What decides cuts: white space of all kinds, apostrophes, letters, marks that compose, numerals, halves of surrogate pairs.
 const alphabet = [
