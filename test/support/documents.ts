@@ -1,25 +1,39 @@
-/** The document that every runtime reads, and the check of the answers against what was planted in it. */
+/** Documents with planted facts, and the check of answers against what was planted. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as assert from "uvu/assert";
 
-/** Path without extension; the questions lie in the .json beside the .txt. */
-export const documentPath = resolve("test/fixtures/documents/chapter");
-
-const description = JSON.parse(readFileSync(`${documentPath}.json`, "utf8"));
-const planted: { question: string; answer: string }[] = description.questions;
-
-/** How many tokens the text has by nano's tokenizer. */
-export const tokenCount: number = description.tokens;
-
-export const questions = planted.map(({ question }) => question);
-
-export const answers = planted.map(({ answer }) => answer);
-
-/** @throws AssertionError at the first answer that does not contain what was planted */
-export function checkAnswers(answers: readonly string[]): void {
-  assert.is(answers.length, planted.length);
-  for (const [index, { question, answer }] of planted.entries()) {
-    assert.ok(answers[index]!.includes(answer), `${question} ${answer}, not ${answers[index]}`);
-  }
+interface PlantedDocument {
+  /** Path without extension; the questions lie in the .json beside the .txt. */
+  readonly documentPath: string;
+  /** How many tokens the text has by nano's tokenizer. */
+  readonly tokenCount: number;
+  readonly questions: readonly string[];
+  readonly answers: readonly string[];
+  /** @throws AssertionError at the first answer that does not contain what was planted */
+  checkAnswers(given: readonly string[]): void;
 }
+
+function planted(name: string): PlantedDocument {
+  const documentPath = resolve(`test/fixtures/documents/${name}`);
+  const description = JSON.parse(readFileSync(`${documentPath}.json`, "utf8"));
+  const facts: { question: string; answer: string }[] = description.questions;
+  return {
+    documentPath,
+    tokenCount: description.tokens,
+    questions: facts.map(({ question }) => question),
+    answers: facts.map(({ answer }) => answer),
+    checkAnswers(given) {
+      assert.is(given.length, facts.length);
+      for (const [index, { question, answer }] of facts.entries()) {
+        assert.ok(given[index]!.includes(answer), `${question} ${answer}, not ${given[index]}`);
+      }
+    },
+  };
+}
+
+/** Of 3,463 tokens, with eight facts. */
+export const { documentPath, tokenCount, questions, answers, checkAnswers } = planted("chapter");
+
+/** The chapter's first 959 tokens, with five of the facts: for what needs no more. */
+export const page = planted("page");
