@@ -4,7 +4,8 @@ import * as assert from "uvu/assert";
 import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { integers, makeCore, normals } from "../core/support.ts";
+import { makeCore } from "../support/core.ts";
+import { integers, normals } from "../support/random.ts";
 import { Mirror, plainHead } from "./support.ts";
 
 const test = suite("cache books");

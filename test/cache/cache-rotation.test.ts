@@ -5,7 +5,8 @@ import type { Scheme } from "../../src/cache/cache.ts";
 import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { type RotaryConfig, RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { builds, integers, makeCore, normals } from "../core/support.ts";
+import { builds, makeCore } from "../support/core.ts";
+import { integers, normals } from "../support/random.ts";
 import { Mirror, plainHead } from "./support.ts";
 
 const yarn = { factor: 16, originalMaxPositions: 4096, betaFast: 32, betaSlow: 1, truncate: true } as const;

@@ -8,7 +8,8 @@ import { PagePool } from "../../src/cache/pages.ts";
 import { Core } from "../../src/core/core.ts";
 import { ArgumentError, MemoryError } from "../../src/errors.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { assertSame, normals } from "../core/support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { normals } from "../support/random.ts";
 import { Mirror, plainHead } from "./support.ts";
 
 const test = suite("cache");

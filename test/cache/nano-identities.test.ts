@@ -6,7 +6,8 @@ import { KeyValueCache } from "../../src/cache/cache.ts";
 import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { knorm, loadModel, type Model, type Session } from "../../src/node.ts";
-import { assertNear, assertSame, integers } from "../core/support.ts";
+import { assertNear, assertSame } from "../support/assertions.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("nano: cache identities");
 let model: Model;

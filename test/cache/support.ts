@@ -5,7 +5,7 @@ import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import type { PagePool } from "../../src/cache/pages.ts";
 import type { Axis } from "../../src/core/axis.ts";
 import type { RotaryFrequencies, RotationRows } from "../../src/model/rotary.ts";
-import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
+import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
 
 /** A head whose dimensions lie one after another. */
 export function plainHead(headSize: number): Axis {

@@ -2,7 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Core } from "../../src/core/core.ts";
-import { assertNear, assertSame, builds, guarded, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, assertSame, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 
 /** weights [columns, depth] times rows [rows, depth], in f64, and how far f32 may be from it. */
 function product(rows: Float32Array, weights: Float32Array, depth: number, start?: Float32Array) {

@@ -2,7 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Core } from "../../src/core/core.ts";
-import { assertNear, builds, guarded, largestMagnitude, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, largestMagnitude, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 
 /** Scratch of the widened panel, in bytes. */
 const PANEL_SCRATCH = 4128;

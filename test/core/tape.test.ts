@@ -2,7 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Tape, type TapeMatrix } from "../../src/core/tape.ts";
-import { assertSame, guarded, makeCore, normals, place } from "./support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { guarded, makeCore, place } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 
 const test = suite("tape");
 const core = makeCore();

@@ -10,7 +10,8 @@ import { Tape } from "../../src/core/tape.ts";
 import { type StartWorker, Team } from "../../src/core/team.ts";
 import { ArgumentError, RuntimeError } from "../../src/errors.ts";
 import { loadModel, type Model } from "../../src/node.ts";
-import { assertSame, integers } from "./support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("threads");
 const files = { "baseline-shared": "dist/core.shared.wasm", "relaxed-shared": "dist/core.relaxed.shared.wasm" };

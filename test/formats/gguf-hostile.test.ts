@@ -5,17 +5,8 @@ import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
 import { openGguf } from "../../src/formats/gguf.ts";
 import { type ByteSource, bytesSource } from "../../src/formats/source.ts";
-import {
-  array,
-  formatFault,
-  type GgufPlan,
-  makeGguf,
-  readTensors,
-  seededRandom,
-  text,
-  u32,
-  unmeasured,
-} from "./files.ts";
+import { array, formatFault, type GgufPlan, makeGguf, readTensors, text, u32, unmeasured } from "../support/files.ts";
+import { seededRandom } from "../support/random.ts";
 
 const tensor = (name: string, offset: number | bigint, dimensions: (number | bigint)[] = [8], type = 0) => ({
   name,

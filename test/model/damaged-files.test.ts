@@ -3,8 +3,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError, MemoryError, NumericError } from "../../src/errors.ts";
 import { loadModel, type ModelSource } from "../../src/node.ts";
-import { assertSame } from "../core/support.ts";
-import { array, type GgufValue, seededRandom, text, u32 } from "../formats/files.ts";
+import { assertSame } from "../support/assertions.ts";
+import { array, type GgufValue, text, u32 } from "../support/files.ts";
+import { seededRandom } from "../support/random.ts";
 import { bool, f32, ggufKeys, ggufTensors, tinyFolder, tinyGguf, tinyModel, writeGguf } from "../support/tiny-model.ts";
 
 const test = suite("damaged files");

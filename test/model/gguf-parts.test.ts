@@ -8,8 +8,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
 import { ArgumentError, loadModel, type ModelSource } from "../../src/node.ts";
-import { assertSame } from "../core/support.ts";
-import { type GgufValue, text, u32 } from "../formats/files.ts";
+import { assertSame } from "../support/assertions.ts";
+import { type GgufValue, text, u32 } from "../support/files.ts";
 import { ggufKeys, ggufTensors, tinyGguf, tinyModel, writeGguf } from "../support/tiny-model.ts";
 
 const test = suite("GGUF in parts");

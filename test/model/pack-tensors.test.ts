@@ -8,8 +8,8 @@ import { bytesSource } from "../../src/formats/source.ts";
 import { type TensorType, typeTraits } from "../../src/formats/tensor-types.ts";
 import { type PackJob, packTensors } from "../../src/model/pack-tensors.ts";
 import { freeTensors, type Matrix, type Vector, type WeightForm } from "../../src/model/weights.ts";
-import { makeCore } from "../core/support.ts";
-import { seededRandom } from "../formats/files.ts";
+import { makeCore } from "../support/core.ts";
+import { seededRandom } from "../support/random.ts";
 
 const core = makeCore();
 const { kernels } = core;

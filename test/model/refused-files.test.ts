@@ -3,8 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
 import { loadModel, type ModelSource } from "../../src/node.ts";
-import { assertNear, assertSame } from "../core/support.ts";
-import { array, text, u32 } from "../formats/files.ts";
+import { assertNear, assertSame } from "../support/assertions.ts";
+import { array, text, u32 } from "../support/files.ts";
 import {
   bool,
   f32,

@@ -1,5 +1,5 @@
 /** Tiny GGUF models of many sizes, with biases and with every way to scale RoPE, and how their positions turn in plain numbers. */
-import { array, text, u32 } from "../formats/files.ts";
+import { array, text, u32 } from "../support/files.ts";
 import { type PlainRotary, plainFrequencies } from "../support/plain-forward.ts";
 import { bool, f32, floats, type GgufChanges, type TinyModel, tinyModel } from "../support/tiny-model.ts";
 

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel, type Model, press, type ScorePress, type Session, siskin, snapKV } from "../../src/node.ts";
-import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
+import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
 import { type PlainResult, plainForward, plainFrequencies } from "../support/plain-forward.ts";
 import { ggufTensors, type RawTensor, tinyFolder, tinyGguf, tinyModel } from "../support/tiny-model.ts";
 

@@ -1,6 +1,7 @@
 /** Tiny Llama models of any sizes with seeded weights, written as GGUF and as safetensors with their config.json. */
 import { writeSafetensors } from "../../src/formats/safetensors-write.ts";
-import { array, type GgufValue, makeGguf, seededRandom, text, u32 } from "../formats/files.ts";
+import { array, type GgufValue, makeGguf, text, u32 } from "./files.ts";
+import { seededRandom } from "./random.ts";
 
 /** The sizes of a model. */
 export interface TinySizes {
