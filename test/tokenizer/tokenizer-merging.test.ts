@@ -2,11 +2,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { inPieces, random } from "./support.ts";
+import { integers } from "../support/random.ts";
+import { inPieces } from "./support.ts";
 
 /** A vocabulary of the letters and of random merges over them; each joins two entries that are there already. */
 function drawn(seed: number, letters: string, count: number): { entries: string[]; merges: [string, string][] } {
-  const draw = random(seed);
+  const draw = integers(seed);
   const entries = [...letters];
   const merges: [string, string][] = [];
   while (merges.length < count) {
@@ -52,7 +53,7 @@ for (const [letters, count] of [
       const model = { type: "BPE", vocab: Object.fromEntries(entries.map((entry, id) => [entry, id])), merges };
       const tokenizer = Tokenizer.fromJson({ model, decoder: { type: "ByteLevel" } }, {}, "t");
       const ranks = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
-      const draw = random(seed + 100);
+      const draw = integers(seed + 100);
       // Beyond the window, which is 8,192 symbols.
       const lengths = seed < 3 ? [12_000, 9000] : [1, 5, 23, 24, 25, 60, 300, 3000];
       for (const length of lengths) {
@@ -73,7 +74,7 @@ test("merges by score", () => {
   const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
   for (let seed = 0; seed < 12; seed++) {
     const { entries } = drawn(seed, "abc▁", 30);
-    const draw = random(seed + 50);
+    const draw = integers(seed + 50);
     // Some scores are equal, some letters are no tokens.
     const known = entries.filter((entry) => entry.length > 1 || draw(4) > 0);
     const tokens = ["<unk>", ...bytes, ...known];

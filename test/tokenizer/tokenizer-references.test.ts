@@ -2,9 +2,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { inPieces, random, readPacked } from "./support.ts";
+import { integers } from "../support/random.ts";
+import { inPieces, readPacked } from "./support.ts";
 
-const draw = random(7);
+const draw = integers(7);
 
 /** Whole, and in pieces of one to four units. */
 function assertEncodes(tokenizer: Tokenizer, text: string, ids: readonly number[]): void {
