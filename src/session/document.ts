@@ -2,7 +2,7 @@
 import { ArgumentError } from "../errors.ts";
 import { show } from "../show.ts";
 import type { DocumentEncoder, DocumentEnd } from "../tokenizer/prompt-parts.ts";
-import { pause } from "./pause.ts";
+import { pauses } from "./pause.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
 /** What `session.read` accepts. */
@@ -19,9 +19,6 @@ export interface DocumentTokens {
   /** How the document ended, once all tokens have come; undefined for one that was given as tokens. */
   readonly end: () => DocumentEnd | undefined;
 }
-
-/** Milliseconds of work after which events are heard. */
-const PAUSE_INTERVAL = 16;
 
 /**
  * @param begin makes the encoder for a document's text; the tokens before a document that is tokens
@@ -51,19 +48,15 @@ export async function documentTokens(
         throw new ArgumentError(`A piece of a document should be a string and is ${show(piece)}`);
       yield* encoder.push(piece);
     }
-    const last = encoder.end();
-    yield last.tokens;
-    end = last.end;
+    end = yield* encoder.end();
   }
   if (typeof text === "string") {
     const parts: Int32Array[] = [];
-    let paused = performance.now();
+    const breathe = pauses();
     for await (const part of encoded([text])) {
       parts.push(part);
       signal.throwIfAborted();
-      if (performance.now() - paused < PAUSE_INTERVAL) continue;
-      await pause();
-      paused = performance.now();
+      await breathe();
     }
     return { ...known(encoder.head, parts), end: () => end };
   }

@@ -19,7 +19,7 @@ import {
   generateText,
 } from "./generate.ts";
 import { Passes } from "./passes.ts";
-import { pause } from "./pause.ts";
+import { pauses } from "./pause.ts";
 import { checkedReading, type ReadOptions, readChunks } from "./read.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
@@ -226,19 +226,12 @@ export class Session {
     const fork = this.fork();
     try {
       const tokens: number[] = [];
-      let { documentEnd } = fork.#passes;
-      if (fork.absolutePosition === 0) {
-        const document = prompt.begin();
-        const last = document.end();
-        tokens.push(...document.head, ...last.tokens);
-        documentEnd = last.end;
-      }
-      let paused = performance.now();
-      for (const part of prompt.questionSlowly(question, documentEnd)) {
+      const breathe = pauses();
+      const isEmpty = fork.absolutePosition === 0;
+      const parts = isEmpty ? prompt.aloneSlowly(question) : prompt.questionSlowly(question, fork.#passes.documentEnd);
+      for (const part of parts) {
         for (const token of part) tokens.push(token);
-        if (performance.now() - paused < 16) continue;
-        await pause();
-        paused = performance.now();
+        await breathe();
       }
       const logits = fork.prefill(tokens);
       const { makeRoom, decode } = fork.#target(undefined);

@@ -11,6 +11,8 @@ const questionMark = "SiskinQuestionStandsHere";
 /** What stands between a document and a question. */
 const separator = "\n\n";
 const probe = " \t\n";
+const none = new Int32Array(0);
+
 /** The text that a template puts around one user message. */
 interface Frame {
   readonly head: string;
@@ -109,6 +111,13 @@ export class PromptParts {
     }
   }
 
+  /** The tokens of a question behind no document, from the prompt's head on, in steps of some milliseconds each. */
+  *aloneSlowly(question: string): Generator<Int32Array, void, void> {
+    const document = this.begin();
+    yield document.head;
+    yield* this.questionSlowly(question, yield* document.end());
+  }
+
   /** A document's end that came from elsewhere. @throws FormatError for what cannot be one of this tokenizer's */
   checkedEnd(value: unknown): DocumentEnd {
     const { state, given } = (value ?? {}) as DocumentEnd;
@@ -180,18 +189,28 @@ export class DocumentEncoder {
   }
 
   /**
-   * The document has ended.
+   * The document has ended. Gives the tokens of its end that an empty line behind it leaves as they are.
    *
-   * @returns the tokens of its end that an empty line behind it leaves as they are, and what a question goes on from
+   * @returns what a question goes on from
    */
-  end(): { tokens: Int32Array; end: DocumentEnd } {
-    const settled = this.#encoder.settle();
+  *end(): Generator<Int32Array, DocumentEnd, void> {
+    yield this.#encoder.settle();
     const followed = this.#encoder.fork();
-    const certain = join([followed.push(separator), followed.settle()]);
-    const alone = this.#encoder.fork().end();
+    const certain: number[] = [];
+    for (const tokens of followed.pushSlowly(separator)) {
+      for (const token of tokens) certain.push(token);
+      yield none;
+    }
+    for (const token of followed.settle()) certain.push(token);
     let given = 0;
-    while (given < alone.length && alone[given] === certain[given]) given++;
-    return { tokens: join([settled, alone.subarray(0, given)]), end: { state: this.#encoder.state, given } };
+    for (const tokens of this.#encoder.fork().endSlowly()) {
+      let same = 0;
+      while (same < tokens.length && tokens[same] === certain[given + same]) same++;
+      yield tokens.subarray(0, same);
+      given += same;
+      if (same < tokens.length) break;
+    }
+    return { state: this.#encoder.state, given };
   }
 }
 

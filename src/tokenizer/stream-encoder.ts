@@ -1,4 +1,5 @@
 /** Text that arrives in pieces of any size to tokens, holding back only what is not certain. */
+import { ArgumentError } from "../errors.ts";
 import type { PieceModel } from "./model.ts";
 import { type AddedTokenSet, AddedTokensStage } from "./stages/added-tokens-stage.ts";
 import { ModelStage } from "./stages/model-stage.ts";
@@ -19,12 +20,15 @@ export interface Pipeline {
 const loneHalf = /\p{Surrogate}/gu;
 /** Text to put through at once, in UTF-16 units: a few milliseconds of work. */
 const slice = 1 << 14;
+/** UTF-16 units that may be held, and after how many new ones that is looked at. */
+const mostHeld = 1 << 24;
+const interval = 1 << 16;
 
 /**
  * Encodes a text that arrives in pieces; the tokens it gives, joined, are `encode` of the whole text, however it is cut.
  *
  * Each step hands on what no text that may follow can change, and holds the rest: the last word or so of ordinary writing. A run that
- * a pattern cannot divide (letters alone, say) is held until it ends.
+ * a pattern cannot divide (letters alone, say) is held until it ends, or up to 2^24 UTF-16 units.
  */
 export class StreamEncoder {
   readonly #pipeline: Pipeline;
@@ -36,6 +40,8 @@ export class StreamEncoder {
   /** The first half of a character whose other half has not come. */
   #half = "";
   #begun = false;
+  /** UTF-16 units that have come since it was last looked at how much is held. */
+  #unmeasured = 0;
 
   constructor(pipeline: Pipeline) {
     this.#pipeline = pipeline;
@@ -59,6 +65,7 @@ export class StreamEncoder {
    * The tokens that are certain after this piece, which may end anywhere, even between surrogates.
    *
    * @param options.special whether special tokens in this piece are tokens, and not plain text
+   * @throws ArgumentError when the pieces before have left more than can be held
    */
   push(piece: string, options: { special?: boolean } = {}): Int32Array {
     this.#put(piece, options.special ?? false);
@@ -123,6 +130,14 @@ export class StreamEncoder {
   }
 
   #put(piece: string, special: boolean): void {
+    if (this.#unmeasured >= interval) {
+      if (lengthOf(this.state) > mostHeld)
+        throw new ArgumentError(
+          `A text that comes in pieces runs on for more than ${mostHeld} characters without an end of a word`,
+        );
+      this.#unmeasured = 0;
+    }
+    this.#unmeasured += piece.length;
     let text = this.#half + piece;
     this.#half = "";
     if (text.charCodeAt(text.length - 1) >>> 10 === 0x36) {
@@ -160,4 +175,10 @@ export class StreamEncoder {
     }
     model.patience = Number.POSITIVE_INFINITY;
   }
+}
+
+/** UTF-16 units of all text in a state. */
+function lengthOf(state: StageState): number {
+  if (typeof state === "string") return state.length;
+  return Array.isArray(state) ? state.reduce((sum: number, part) => sum + lengthOf(part), 0) : 0;
 }

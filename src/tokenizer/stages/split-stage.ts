@@ -140,6 +140,7 @@ export abstract class SearchStage extends Stage {
   override set state(state: StageState) {
     [this.#context, this.#held, this.#behindMatch, this.#atOrigin] = state as [string, string, boolean, boolean];
     this.#searched = 0;
+    this.#allowance.grant(this.#held.length);
   }
 }
 
