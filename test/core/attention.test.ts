@@ -1,7 +1,7 @@
 /** Attention through the tape, in both builds, against softmax over whole rows in f64: text, questions, one row, scores. */
 import { suite } from "uvu";
 import { AttentionCase, type Shape } from "./attention-support.ts";
-import { assertNear, assertSame, builds, makeCore, normals } from "./support.ts";
+import { assertNear, assertSame, builds, makeCore, normals, ROUNDING } from "./support.ts";
 
 /** Scores of up to 10 in size, each a sum of up to 128 products, err by 2e-6; outputs and weights follow them. */
 const TOLERANCE = 4e-6;
@@ -70,6 +70,25 @@ for (const build of builds) {
       }
     });
   }
+
+  test("thousands of equal entries: rounding grows with the pages, not with the entries", () => {
+    const core = makeCore(build);
+    const [entries, headSize, pageShift] = [4000, 16, 6];
+    const shape = { group: 2, headSize, pageShift, before: [entries], textRows: 0, questions: [4] };
+    const layer = new AttentionCase(core, draw, shape, "none");
+    // Without a query all entries weigh alike, and sums of 0.1 are rounded the same way again and again.
+    core.f32(layer.pointers.queries, layer.queries.length).fill(0);
+    for (const page of layer.pages[0]!) core.f32(page, (2 * headSize) << pageShift).fill(0.1);
+    core.f32(layer.pointers.values, headSize * 4).fill(0.1);
+    layer.run(1, (tape) => tape.attend(layer.record));
+    const roundings = 64 + entries / 64 + 4;
+    const expected = Math.fround(0.1);
+    assertNear(
+      layer.outputs(),
+      Float64Array.from(layer.outputs(), () => expected),
+      () => roundings * ROUNDING * expected,
+    );
+  });
 
   for (const size of sizes) {
     for (const pooling of ["sharpest", "summed"] as const) {
