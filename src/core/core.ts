@@ -3,6 +3,9 @@ import { Allocator } from "./allocator.ts";
 import type { Kernels } from "./kernels.ts";
 import { instantiate } from "./module.ts";
 
+/** All that 32 bits address but the last page: a kernel's end address must not wrap to 0. */
+const MOST_PAGES = 65_535;
+
 /**
  * The kernels, their memory and its allocator. Views are made on demand and must not be kept: growing the memory
  * detaches them.
@@ -14,7 +17,7 @@ export class Core {
 
   /** @param shared whether the module is a build for a memory that threads share */
   constructor(module: WebAssembly.Module, shared = false) {
-    this.memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536, shared });
+    this.memory = new WebAssembly.Memory({ initial: 2, maximum: MOST_PAGES, shared });
     this.kernels = instantiate(module, this.memory);
     this.#allocator = new Allocator(this.memory, this.kernels.heapBase());
   }
