@@ -1,4 +1,6 @@
 /** One instance of the core with the memory it owns. */
+
+import { MemoryError } from "../errors.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernels } from "./kernels.ts";
 import { instantiate } from "./module.ts";
@@ -15,9 +17,12 @@ export class Core {
   readonly kernels: Kernels;
   readonly #allocator: Allocator;
 
-  /** @param shared whether the module is a build for a memory that threads share */
+  /**
+   * @param shared whether the module is a build for a memory that threads share
+   * @throws ArgumentError for what is no module of the core, or of the other kind; MemoryError
+   */
   constructor(module: WebAssembly.Module, shared = false) {
-    this.memory = new WebAssembly.Memory({ initial: 2, maximum: MOST_PAGES, shared });
+    this.memory = makeMemory(shared);
     this.kernels = instantiate(module, this.memory);
     this.#allocator = new Allocator(this.memory, this.kernels.heapBase());
   }
@@ -75,5 +80,13 @@ export class Core {
     } finally {
       this.free(pointer);
     }
+  }
+}
+
+function makeMemory(shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 2, maximum: MOST_PAGES, shared });
+  } catch (cause) {
+    throw new MemoryError("The runtime has no address space for another core", { cause });
   }
 }
