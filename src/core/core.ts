@@ -3,7 +3,7 @@
 import { MemoryError } from "../errors.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernels } from "./kernels.ts";
-import { instantiate } from "./module.ts";
+import { instantiate, type WorkersLive } from "./module.ts";
 
 /** All that 32 bits address but the last page: a kernel's end address must not wrap to 0. */
 const MOST_PAGES = 65_535;
@@ -15,6 +15,8 @@ const MOST_PAGES = 65_535;
 export class Core {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Kernels;
+  /** Set by the team whose threads share this core. */
+  workersLive: WorkersLive = () => true;
   readonly #allocator: Allocator;
 
   /**
@@ -23,7 +25,7 @@ export class Core {
    */
   constructor(module: WebAssembly.Module, shared = false) {
     this.memory = makeMemory(shared);
-    this.kernels = instantiate(module, this.memory);
+    this.kernels = instantiate(module, this.memory, (waits) => this.workersLive(waits));
     this.#allocator = new Allocator(this.memory, this.kernels.heapBase());
   }
 

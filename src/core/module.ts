@@ -26,13 +26,20 @@ export function bestFlavour(shared: boolean): Flavour {
   return shared ? `${kind}-shared` : kind;
 }
 
+/** What thread 0 asks while it waits for the others, the `waits`th time at one barrier: whether they live. */
+export type WorkersLive = (waits: number) => boolean;
+
 /**
  * Puts a compiled module on a memory. The raw exports are given back: the loader's wrappers cost 10 ns a call.
  * @throws ArgumentError for what is no module, lacks a function of the core, or wants another kind of memory
  */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  workersLive: WorkersLive = () => true,
+): Kernels {
   checkModule(module);
-  const imports = { env: { memory } };
+  const imports = { env: { memory, workersLive } };
   try {
     // The loader knows a module by instanceof and takes one of another realm (vm contexts, edge sandboxes) for bytes.
     const instance =
