@@ -137,26 +137,30 @@ function addFourDimensions(w: usize, end: usize, v: usize, stride: usize, o: usi
 /**
  * Adds to the entries' scores what eight lanes see in them, the weights being e^(score - largest) · inverse sum:
  * target[key] = max(target[key], largest weight of any lane), or with factors target[key] += sum of weight · factor.
+ * The scores are overwritten.
  * @param state [8] largest scores, then [8] inverse sums
  * @param factors [8] f32, or 0
  */
 export function scoreWeights(scores: usize, count: i32, state: usize, factors: usize, target: usize): void {
-  for (let key = 0; key < count; key += 4) {
-    const a = overLanes(scores, state, factors);
-    const b = overLanes(scores + 32, state, factors);
-    const c = overLanes(scores + 64, state, factors);
-    const d = overLanes(scores + 96, state, factors);
-    const before = v128.load(target);
-    v128.store(target, factors ? f32x4.add(before, sumEach(a, b, c, d)) : f32x4.pmax(before, maxEach(a, b, c, d)));
-    scores += 128;
+  const largest0 = v128.load(state);
+  const largest1 = v128.load(state, 16);
+  let scale0 = v128.load(state, 32);
+  let scale1 = v128.load(state, 48);
+  if (factors) {
+    scale0 = f32x4.mul(scale0, v128.load(factors));
+    scale1 = f32x4.mul(scale1, v128.load(factors, 16));
+  }
+  const end = scores + (<usize>((count + 3) & ~3) << 5);
+  for (let at = scores; at < end; at += 32) {
+    const low = f32x4.mul(exponential(f32x4.sub(v128.load(at), largest0)), scale0);
+    const high = f32x4.mul(exponential(f32x4.sub(v128.load(at, 16), largest1)), scale1);
+    if (factors) v128.store(at, f32x4.add(low, high));
+    else v128.store(at, f32x4.pmax(low, high));
+  }
+  for (; scores < end; scores += 128) {
+    const a = v128.load(scores), b = v128.load(scores, 32), c = v128.load(scores, 64), d = v128.load(scores, 96);
+    if (factors) v128.store(target, f32x4.add(v128.load(target), sumEach(a, b, c, d)));
+    else v128.store(target, f32x4.pmax(v128.load(target), maxEach(a, b, c, d)));
     target += 16;
   }
-}
-
-/** Largest weight of a key in two times four lanes, or the sum of weight · factor. */
-function overLanes(scores: usize, state: usize, factors: usize): v128 {
-  const low = f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), v128.load(state, 32));
-  const high = f32x4.mul(exponential(f32x4.sub(v128.load(scores, 16), v128.load(state, 16))), v128.load(state, 48));
-  if (!factors) return f32x4.pmax(low, high);
-  return f32x4.add(f32x4.mul(low, v128.load(factors)), f32x4.mul(high, v128.load(factors, 16)));
 }
