@@ -168,6 +168,29 @@ if (process.release.name === "node" && !("Bun" in globalThis || "Deno" in global
     });
   }
 
+  test("a calling thread that may not sleep, as a browser's main thread, finds out too", async () => {
+    const { wait } = Atomics;
+    Atomics.wait = () => {
+      throw new TypeError("Atomics.wait cannot be called in this context");
+    };
+    const { core, team, ends } = await mortalTeam(3).finally(() => {
+      Atomics.wait = wait;
+    });
+    const pointer = longTape(core);
+    for (let tape = 0; tape < 20; tape++) team.run(pointer);
+    ends[1]!();
+    stay(2);
+    const started = performance.now();
+    assert.throws(
+      () => {
+        for (let tape = 0; tape < 100; tape++) team.run(pointer);
+      },
+      (error: Error) => error instanceof RuntimeError,
+    );
+    assert.ok(performance.now() - started < 2000, `${performance.now() - started} ms`);
+    team.dispose();
+  });
+
   test("a model that has lost a thread refuses everything but dispose", async () => {
     const { Worker } = workerThreads;
     const workers: InstanceType<typeof Worker>[] = [];
