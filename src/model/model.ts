@@ -1,5 +1,5 @@
 /** A loaded model: its configuration, tokenizer, weights and sessions. */
-import { KeyValueCache, type Scheme } from "../cache/cache.ts";
+import { KeyValueCache } from "../cache/cache.ts";
 import { type CacheForm, f32Pages, q8Pages } from "../cache/page-form.ts";
 import { PagePool } from "../cache/pages.ts";
 import type { Core } from "../core/core.ts";
@@ -105,14 +105,10 @@ export class Model {
     checkOptions(options, ["scheme", "cache", "window"], "createSession");
     const { scheme = "contiguous", cache: form = "f32", window = this.config.maxPositions } = options;
     if (scheme !== "contiguous" && scheme !== "original") {
-      throw new ArgumentError(
-        `scheme should be "contiguous" or "original" and is ${JSON.stringify(scheme satisfies never as Scheme)}`,
-      );
+      throw new ArgumentError(`scheme should be "contiguous" or "original" and is ${show(scheme)}`);
     }
     if (form !== "f32" && form !== "q8") {
-      throw new ArgumentError(
-        `cache should be "f32" or "q8" and is ${JSON.stringify(form satisfies never as CacheForm)}`,
-      );
+      throw new ArgumentError(`cache should be "f32" or "q8" and is ${show(form)}`);
     }
     checkWindow(window);
     const { layers, keyHeads } = this.config;

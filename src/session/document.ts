@@ -1,8 +1,9 @@
 /** A document as the reader takes it: a string, tokens, or pieces of text as they arrive, turned into pieces of tokens. */
 import { ArgumentError } from "../errors.ts";
 import { show } from "../show.ts";
-import type { DocumentEncoder, DocumentEnd } from "../tokenizer/prompt-parts.ts";
-import { pauses } from "./pause.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
+import type { Passes } from "./passes.ts";
+import { gathered } from "./pause.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
 /** What `session.read` accepts. */
@@ -21,18 +22,15 @@ export interface DocumentTokens {
 }
 
 /**
- * @param begin makes the encoder for a document's text; the tokens before a document that is tokens
+ * @param passes what the document is read into
  * @param signal stops the encoding of a long string
  */
-export async function documentTokens(
-  text: DocumentText,
-  begin: { readonly text: () => DocumentEncoder; readonly tokens: () => Int32Array },
-  vocabularySize: number,
-  signal: AbortSignal,
-): Promise<DocumentTokens> {
+export async function documentTokens(text: DocumentText, passes: Passes, signal: AbortSignal): Promise<DocumentTokens> {
+  const { prompt, config } = passes.model;
+  const isEmpty = passes.cache.absolutePosition === 0;
   if (typeof text !== "string" && isTokenList(text)) {
-    const head = begin.tokens();
-    return { ...known(head, [checkedTokens(text, vocabularySize)]), end: () => undefined };
+    const tokens = checkedTokens(text, config.vocabularySize);
+    return { ...known(isEmpty ? prompt.head : passes.heldBack, [tokens]), end: () => undefined };
   }
   if (
     typeof text !== "string" &&
@@ -40,31 +38,26 @@ export async function documentTokens(
   ) {
     throw new ArgumentError("A document should be a string, tokens, or an iterable of strings");
   }
-  const encoder = begin.text();
+  const encoder = isEmpty ? prompt.begin() : prompt.goOn(passes.documentEnd);
+  const { head } = encoder;
   let end: DocumentEnd | undefined;
-  async function* encoded(pieces: AsyncIterable<string> | Iterable<string>) {
-    for await (const piece of pieces) {
+  if (typeof text === "string") {
+    const steps = (function* () {
+      yield* encoder.push(text);
+      end = yield* encoder.end();
+    })();
+    return { ...known(head, await gathered(steps, signal)), end: () => end };
+  }
+  const tokens = (async function* () {
+    yield head;
+    for await (const piece of text as AsyncIterable<string>) {
       if (typeof piece !== "string")
         throw new ArgumentError(`A piece of a document should be a string and is ${show(piece)}`);
       yield* encoder.push(piece);
     }
     end = yield* encoder.end();
-  }
-  if (typeof text === "string") {
-    const parts: Int32Array[] = [];
-    const breathe = pauses();
-    for await (const part of encoded([text])) {
-      parts.push(part);
-      signal.throwIfAborted();
-      await breathe();
-    }
-    return { ...known(encoder.head, parts), end: () => end };
-  }
-  const tokens = (async function* () {
-    yield encoder.head;
-    yield* encoded(text as AsyncIterable<string>);
   })();
-  return { head: encoder.head, tokens, total: undefined, end: () => end };
+  return { head, tokens, total: undefined, end: () => end };
 }
 
 function known(head: Int32Array, parts: readonly Int32Array[]) {

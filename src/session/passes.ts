@@ -7,6 +7,7 @@ import { type Room, type Target, targetOf } from "../press/budget.ts";
 import { selectAll } from "../press/choose.ts";
 import type { ModelEntries, PassPress } from "../press/press.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
+import { noTokens } from "../tokenizer/tokens.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import type { Forgetting } from "./endless.ts";
 import { Recorder } from "./recorder.ts";
@@ -51,6 +52,11 @@ export class Passes {
 
   set documentEnd(end: DocumentEnd | undefined) {
     this.#documentEnd = end && { end, position: this.cache.absolutePosition };
+  }
+
+  /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
+  get heldBack(): Int32Array {
+    return this.documentEnd ? this.model.prompt.goOn(this.documentEnd).head : noTokens;
   }
 
   /** Where a budget is to hold. */

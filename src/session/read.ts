@@ -2,21 +2,20 @@
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
 import type { Recording, Scoring } from "../model/batch.ts";
-import { checkOptions } from "../options.ts";
 import { countTarget, noTarget } from "../press/budget.ts";
 import { highest, selectAll, spread } from "../press/choose.ts";
 import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
 import { checkedSelections } from "../press/results.ts";
 import { siskin } from "../press/siskin.ts";
 import { show } from "../show.ts";
+import { joined } from "../tokenizer/tokens.ts";
 import { checkPress } from "./check-press.ts";
 import { chunksOf } from "./chunks.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import { type DocumentText, type DocumentTokens, documentTokens } from "./document.ts";
-import { checkSignal } from "./generate.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
-import { pause } from "./pause.ts";
+import { gathered, pause } from "./pause.ts";
 import { Recorder } from "./recorder.ts";
 
 /** How far a reading has come. */
@@ -47,7 +46,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const READ_OPTIONS = ["questions", "press", "budget", "chunkLength", "onProgress", "signal"] as const;
+export const READ_OPTIONS = ["questions", "press", "budget", "chunkLength", "onProgress", "signal"] as const;
 const DEFAULT_BUDGET = 512;
 const DEFAULT_CHUNK = 512;
 
@@ -82,9 +81,9 @@ const LONGEST_CHUNK = 65_536;
 
 /**
  * What a call of `session.read` asks for, checked before anything is read.
- * @param signal stops the reading, beside the caller's own
- * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the caller's signal
- * gives when it is aborted already
+ * @param signal stops the reading
+ * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the signal gives when
+ * it is aborted meanwhile
  */
 export async function checkedReading(
   text: DocumentText,
@@ -92,10 +91,8 @@ export async function checkedReading(
   passes: Passes,
   signal: AbortSignal,
 ): Promise<{ reading: Reading; document: DocumentTokens }> {
-  checkOptions(options, READ_OPTIONS, "read");
   const { chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress } = options;
   checkPress(press, ["score", "select", "model", "question"], "read");
-  checkSignal(options.signal);
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new ArgumentError(`onProgress should be a function and is ${show(onProgress)}`);
   }
@@ -103,15 +100,11 @@ export async function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const { prompt, config } = passes.model;
-  const questions = questionTexts(options.questions).map((question) => prompt.question(question));
-  options.signal?.throwIfAborted();
-  const isEmpty = passes.cache.absolutePosition === 0;
-  const begin = {
-    text: () => (isEmpty ? prompt.begin() : prompt.goOn(passes.documentEnd)),
-    tokens: () => (isEmpty ? prompt.head : prompt.goOn(passes.documentEnd).head),
-  };
-  const document = await documentTokens(text, begin, config.vocabularySize, signal);
+  const { prompt } = passes.model;
+  const questions: Int32Array[] = [];
+  for (const question of questionTexts(options.questions))
+    questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
+  const document = await documentTokens(text, passes, signal);
   const reading: Reading = {
     passes,
     press: press as PassPress | QuestionPress,
@@ -254,11 +247,11 @@ function checkReading(reading: Reading): void {
   const { press, budget, chunkLength, questions, tokensTotal } = reading;
   const { window, cache } = reading.passes;
   if (budget !== undefined && (!Number.isInteger(budget) || budget < 1)) {
-    throw new ArgumentError(`budget should be a positive whole number of entries and is ${String(budget)}`);
+    throw new ArgumentError(`budget should be a positive whole number of entries and is ${show(budget)}`);
   }
   if (!Number.isInteger(chunkLength) || chunkLength < 1 || chunkLength > LONGEST_CHUNK) {
     throw new ArgumentError(
-      `chunkLength should be a positive whole number up to ${LONGEST_CHUNK} and is ${String(chunkLength)}`,
+      `chunkLength should be a positive whole number up to ${LONGEST_CHUNK} and is ${show(chunkLength)}`,
     );
   }
   if (press.kind === "question") {

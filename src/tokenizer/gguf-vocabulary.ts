@@ -1,19 +1,19 @@
 /** A GGUF's vocabulary as the steps that llama.cpp takes with it. */
 import { show } from "../show.ts";
-import { BytePairModel, type BytePairParts } from "./byte-pair-model.ts";
 import { Reader } from "./components.ts";
 import { ggufPreTokenizers } from "./gguf-pre-tokenizers.ts";
-import { MergeTable } from "./merge-table.ts";
 import { expandBarred, longestEntry } from "./model-json.ts";
+import { BytePairModel, type BytePairParts } from "./models/byte-pair-model.ts";
+import { MergeTable } from "./models/merge-table.ts";
+import { ScoreModel } from "./models/score-model.ts";
+import { TokenTable } from "./models/token-table.ts";
 import { DigitGroups } from "./pattern/digit-groups.ts";
 import { splitStep } from "./pre-tokenizer.ts";
-import { ScoreModel } from "./score-model.ts";
 import { type AddedToken, AddedTokenSet } from "./stages/added-tokens-stage.ts";
 import { SplitStage } from "./stages/split-stage.ts";
 import { MapStage, PrefixStage, type Step } from "./stages/stage.ts";
 import type { Pipeline } from "./stream-encoder.ts";
 import { byteToken } from "./token-bytes.ts";
-import { TokenTable } from "./token-table.ts";
 import type { Vocabulary } from "./tokenizer-json.ts";
 
 // GGUF's token types (llama.cpp's enum llama_token_type).

@@ -1,12 +1,12 @@
 /** The model of a tokenizer.json: its entries and how they are put together. */
 import { show } from "../show.ts";
-import { BytePairModel, type BytePairParts } from "./byte-pair-model.ts";
 import { isObject, type Reader } from "./components.ts";
-import { MergeTable } from "./merge-table.ts";
-import type { PieceModel } from "./model.ts";
+import { BytePairModel, type BytePairParts } from "./models/byte-pair-model.ts";
+import { MergeTable } from "./models/merge-table.ts";
+import type { PieceModel } from "./models/piece-model.ts";
+import { TokenTable } from "./models/token-table.ts";
+import { UnigramModel } from "./models/unigram-model.ts";
 import { byteToken } from "./token-bytes.ts";
-import { TokenTable } from "./token-table.ts";
-import { UnigramModel } from "./unigram-model.ts";
 
 // Far above any vocabulary in use (the largest have some 260,000 entries); a stray id must not make an array of 2^32.
 const largestSize = 1 << 22;

@@ -4,6 +4,7 @@ import type { ChatTemplate } from "./chat-template.ts";
 import { isWhiteSpace, type StageState } from "./stages/stage.ts";
 import type { StreamEncoder } from "./stream-encoder.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { joined, noTokens } from "./tokens.ts";
 
 // Letters only: nothing that a template would trim, escape or split.
 const documentMark = "SiskinDocumentStandsHere";
@@ -11,7 +12,6 @@ const questionMark = "SiskinQuestionStandsHere";
 /** What stands between a document and a question. */
 const separator = "\n\n";
 const probe = " \t\n";
-const none = new Int32Array(0);
 
 /** The text that a template puts around one user message. */
 interface Frame {
@@ -49,14 +49,14 @@ export class PromptParts {
    */
   get head(): Int32Array {
     const { encoder, tokens } = this.#begin();
-    return join([tokens, encoder.end()]);
+    return joined([tokens, encoder.end()]);
   }
 
   /** Tokens after the question by themselves: the end of the turn and the beginning of the answer. */
   get tail(): Int32Array {
     const encoder = this.#tokenizer.encoder();
     encoder.goOn();
-    return join([encoder.push(this.#framed().tail, { special: true }), encoder.end()]);
+    return joined([encoder.push(this.#framed().tail, { special: true }), encoder.end()]);
   }
 
   /** Tokens of the frame that tell one prompt from another; none where the template cannot be used. */
@@ -71,7 +71,7 @@ export class PromptParts {
   /** Begins a prompt. */
   begin(): DocumentEncoder {
     const { encoder, tokens } = this.#begin();
-    return new DocumentEncoder(encoder, join([tokens, encoder.settle()]), this.#framed().trimsStart);
+    return new DocumentEncoder(encoder, joined([tokens, encoder.settle()]), this.#framed().trimsStart);
   }
 
   /**
@@ -82,7 +82,7 @@ export class PromptParts {
   goOn(end: DocumentEnd | undefined): DocumentEncoder {
     const encoder = this.#tokenizer.encoder();
     encoder.goOn();
-    return new DocumentEncoder(encoder, end ? this.#standing(end).end().subarray(end.given) : new Int32Array(0), false);
+    return new DocumentEncoder(encoder, end ? this.#standing(end).end().subarray(end.given) : noTokens, false);
   }
 
   /**
@@ -91,11 +91,11 @@ export class PromptParts {
    * @param end how the document ended; where that is not known, its last token is taken to stay apart from what follows
    */
   question(text: string, end?: DocumentEnd): Int32Array {
-    return join([...this.questionSlowly(text, end)]);
+    return joined([...this.questionInSteps(text, end)]);
   }
 
   /** As `question`, in steps of some milliseconds each. */
-  *questionSlowly(text: string, end?: DocumentEnd): Generator<Int32Array, void, void> {
+  *questionInSteps(text: string, end?: DocumentEnd): Generator<Int32Array, void, void> {
     const { tail, trimsEnd } = this.#framed();
     let encoder: StreamEncoder;
     if (end) encoder = this.#standing(end);
@@ -112,10 +112,10 @@ export class PromptParts {
   }
 
   /** The tokens of a question behind no document, from the prompt's head on, in steps of some milliseconds each. */
-  *aloneSlowly(question: string): Generator<Int32Array, void, void> {
+  *aloneInSteps(question: string): Generator<Int32Array, void, void> {
     const document = this.begin();
     yield document.head;
-    yield* this.questionSlowly(question, yield* document.end());
+    yield* this.questionInSteps(question, yield* document.end());
   }
 
   /** A document's end that came from elsewhere. @throws FormatError for what cannot be one of this tokenizer's */
@@ -158,9 +158,9 @@ export class PromptParts {
 }
 
 function* parts(encoder: StreamEncoder, content: string, tail: string): Generator<Int32Array, void, void> {
-  yield* encoder.pushSlowly(content);
+  yield* encoder.pushInSteps(content);
   yield encoder.push(tail, { special: true });
-  yield* encoder.endSlowly();
+  yield* encoder.endInSteps();
 }
 
 /** Encodes a document behind what stands before it. */
@@ -185,7 +185,7 @@ export class DocumentEncoder {
       text = trimStart(piece);
       this.#trims = text === "";
     }
-    yield* this.#encoder.pushSlowly(text);
+    yield* this.#encoder.pushInSteps(text);
   }
 
   /**
@@ -197,13 +197,13 @@ export class DocumentEncoder {
     yield this.#encoder.settle();
     const followed = this.#encoder.fork();
     const certain: number[] = [];
-    for (const tokens of followed.pushSlowly(separator)) {
+    for (const tokens of followed.pushInSteps(separator)) {
       for (const token of tokens) certain.push(token);
-      yield none;
+      yield noTokens;
     }
     for (const token of followed.settle()) certain.push(token);
     let given = 0;
-    for (const tokens of this.#encoder.fork().endSlowly()) {
+    for (const tokens of this.#encoder.fork().endInSteps()) {
       let same = 0;
       while (same < tokens.length && tokens[same] === certain[given + same]) same++;
       yield tokens.subarray(0, same);
@@ -258,14 +258,4 @@ function hasShape(value: unknown, state: StageState): value is StageState {
   return (
     Array.isArray(value) && value.length === state.length && state.every((part, index) => hasShape(value[index], part))
   );
-}
-
-function join(lists: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(lists.reduce((sum, list) => sum + list.length, 0));
-  let at = 0;
-  for (const list of lists) {
-    all.set(list, at);
-    at += list.length;
-  }
-  return all;
 }

@@ -1,10 +1,10 @@
 /** Text that arrives in pieces of any size to tokens, holding back only what is not certain. */
 import { ArgumentError } from "../errors.ts";
-import type { PieceModel } from "./model.ts";
+import type { PieceModel } from "./models/piece-model.ts";
 import { type AddedTokenSet, AddedTokensStage } from "./stages/added-tokens-stage.ts";
 import { ModelStage } from "./stages/model-stage.ts";
 import type { Stage, StageState, Step } from "./stages/stage.ts";
-import { TokensOut } from "./tokens-out.ts";
+import { TokensOut } from "./tokens.ts";
 
 /** A tokenizer's steps, in the order in which text goes through them. */
 export interface Pipeline {
@@ -73,9 +73,12 @@ export class StreamEncoder {
   }
 
   /** As `push`, in steps of some milliseconds: a long piece gives its tokens bit by bit, and the caller may wait in between. */
-  *pushSlowly(piece: string): Generator<Int32Array, void, void> {
-    for (let at = 0; at < piece.length; at += slice)
+  *pushInSteps(piece: string): Generator<Int32Array, void, void> {
+    let at = 0;
+    do {
       yield* this.#inSteps(() => this.#put(piece.slice(at, at + slice), false));
+      at += slice;
+    } while (at < piece.length);
   }
 
   /** Text in which special tokens are tokens has ended, and plain text comes. */
@@ -94,7 +97,7 @@ export class StreamEncoder {
   }
 
   /** As `end`, in steps of some milliseconds. */
-  endSlowly(): Generator<Int32Array, void, void> {
+  endInSteps(): Generator<Int32Array, void, void> {
     return this.#inSteps(() => this.#end());
   }
 

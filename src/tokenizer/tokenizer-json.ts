@@ -2,13 +2,13 @@
 import { show } from "../show.ts";
 import { type Component, isObject, Reader } from "./components.ts";
 import { checkedId, longestEntry, readModel } from "./model-json.ts";
+import type { TokenTable } from "./models/token-table.ts";
 import { readNormalizer } from "./normalizer.ts";
 import { readPreTokenizer } from "./pre-tokenizer.ts";
 import { type AddedToken, AddedTokenSet } from "./stages/added-tokens-stage.ts";
 import { Stage, type StageState, type Step } from "./stages/stage.ts";
 import type { Pipeline } from "./stream-encoder.ts";
 import type { Spelling } from "./token-bytes.ts";
-import type { TokenTable } from "./token-table.ts";
 
 /** A tokenizer's parts, from whatever file. */
 export interface Vocabulary {

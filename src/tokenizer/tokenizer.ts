@@ -3,11 +3,12 @@ import { ArgumentError, FormatError } from "../errors.ts";
 import { show } from "../show.ts";
 import { ChatTemplate } from "./chat-template.ts";
 import { ggufVocabulary } from "./gguf-vocabulary.ts";
+import type { TokenTable } from "./models/token-table.ts";
 import { StreamDecoder } from "./stream-decoder.ts";
 import { type Pipeline, StreamEncoder } from "./stream-encoder.ts";
 import { type Spelling, spelledBytes } from "./token-bytes.ts";
-import type { TokenTable } from "./token-table.ts";
 import { readTokenizerJson, type Vocabulary } from "./tokenizer-json.ts";
+import { joined } from "./tokens.ts";
 
 /** What a tokenizer takes from the files around it: the fields of config.json, generation_config.json and tokenizer_config.json, merged in this order. */
 interface TokenizerConfig {
@@ -111,7 +112,7 @@ export class Tokenizer {
 
   /**
    * The tokens of a text. No token is added to it; special tokens written in it are plain text, unless `special` is true. A megabyte
-   * takes some tenths of a second, in which nothing else runs: `encoder().pushSlowly` gives way in between.
+   * takes some tenths of a second, in which nothing else runs: `encodeInSteps` gives way in between.
    *
    * @throws ArgumentError when `text` is not a string
    * @throws FormatError when a pattern of the file takes too long on this text, or the vocabulary has nothing for a character of it
@@ -119,12 +120,14 @@ export class Tokenizer {
   encode(text: string, options: { special?: boolean } = {}): Int32Array {
     if (typeof text !== "string") throw new ArgumentError(`encode takes a string, not ${show(text)}`);
     const encoder = this.encoder();
-    const tokens = encoder.push(text, options);
-    const last = encoder.end();
-    const all = new Int32Array(tokens.length + last.length);
-    all.set(tokens);
-    all.set(last, tokens.length);
-    return all;
+    return joined([encoder.push(text, options), encoder.end()]);
+  }
+
+  /** The tokens of a plain text in steps of some milliseconds each, for a caller who lets other work go on in between. */
+  *encodeInSteps(text: string): Generator<Int32Array, void, void> {
+    const encoder = this.encoder();
+    yield* encoder.pushInSteps(text);
+    yield* encoder.endInSteps();
   }
 
   /** An encoder for a text that comes in pieces. */

@@ -131,8 +131,8 @@ test("long text and long words give way in between", () => {
         steps++;
         for (const token of part) tokens.push(token);
       };
-      for (const part of encoder.pushSlowly(text)) add(part);
-      for (const part of encoder.endSlowly()) add(part);
+      for (const part of encoder.pushInSteps(text)) add(part);
+      for (const part of encoder.endInSteps()) add(part);
       assert.equal(Int32Array.from(tokens), tokenizer.encode(text), name);
       assert.ok(steps >= text.length / (1 << 14));
     }

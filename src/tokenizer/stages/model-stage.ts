@@ -1,6 +1,6 @@
 /** The last stage: pieces become tokens, long ones window by window. */
-import { longestShort, type PieceModel } from "../model.ts";
-import type { TokensOut } from "../tokens-out.ts";
+import { longestShort, type PieceModel } from "../models/piece-model.ts";
+import type { TokensOut } from "../tokens.ts";
 import { Stage, type StageState } from "./stage.ts";
 
 /** Pieces that are not complete are looked at once they are this long, and again when they have doubled. */

@@ -1,10 +1,10 @@
 /** Byte-pair encoding as Hugging Face's BPE does it, over the bytes of a text or over its characters. */
-import { FormatError } from "../errors.ts";
+import { FormatError } from "../../errors.ts";
+import { byteToken, characterOfByte } from "../token-bytes.ts";
+import type { TokensOut } from "../tokens.ts";
 import { type MergeTable, TableMerger } from "./merge-table.ts";
 import { MergingModel } from "./merging-model.ts";
-import { byteToken, characterOfByte } from "./token-bytes.ts";
 import { hashBytes, type TokenTable } from "./token-table.ts";
-import type { TokensOut } from "./tokens-out.ts";
 
 /** What a BPE model is made of. */
 export interface BytePairParts {

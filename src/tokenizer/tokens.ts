@@ -1,4 +1,17 @@
-/** A list of tokens that grows. */
+/** Lists of tokens: one that grows, and several as one. */
+
+export const noTokens = new Int32Array(0);
+
+/** All tokens of several lists. */
+export function joined(lists: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all;
+}
 
 /** Takes tokens one by one. */
 export class TokensOut {

@@ -1,11 +1,11 @@
 /** Unigram language models (Kudo 2018), as Hugging Face's Unigram runs them: of all ways to divide a piece, the likeliest. */
-import { FormatError } from "../errors.ts";
-import { show } from "../show.ts";
+import { FormatError } from "../../errors.ts";
+import { show } from "../../show.ts";
+import type { TokensOut } from "../tokens.ts";
 import { PairSet } from "./merge-table.ts";
-import type { PieceModel } from "./model.ts";
 import { keyUnits, PieceCache } from "./piece-cache.ts";
+import type { PieceModel } from "./piece-model.ts";
 import { hashFactor, type TokenTable } from "./token-table.ts";
-import type { TokensOut } from "./tokens-out.ts";
 
 const encoder = new TextEncoder();
 /** How much less likely than any entry a character is that is none. */

@@ -1,5 +1,5 @@
 /** What makes tokens of a piece of text, window by window, so that a piece of any length takes bounded time and memory at once. */
-import type { TokensOut } from "./tokens-out.ts";
+import type { TokensOut } from "../tokens.ts";
 
 /** The last step of a tokenizer: pieces to tokens. */
 export interface PieceModel {

@@ -1,9 +1,10 @@
 /** SentencePiece's byte-pair models, whose entries have scores instead of merges, as llama.cpp runs them. */
+
+import type { TokensOut } from "../tokens.ts";
 import { PairSet } from "./merge-table.ts";
 import { Merger } from "./merger.ts";
 import { MergingModel } from "./merging-model.ts";
 import { hashFactor, type TokenTable } from "./token-table.ts";
-import type { TokensOut } from "./tokens-out.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,5 +1,5 @@
 /** Remembers the tokens of short pieces. */
-import type { TokensOut } from "./tokens-out.ts";
+import type { TokensOut } from "../tokens.ts";
 
 const slots = 1 << 12;
 /** UTF-16 units of the longest piece that is remembered. */

@@ -1,8 +1,9 @@
 /** Models that merge neighbouring symbols: how a long piece is cut where its merges are, and how short ones are remembered. */
+
+import type { TokensOut } from "../tokens.ts";
 import type { Merger } from "./merger.ts";
-import type { PieceModel } from "./model.ts";
 import { keyUnits, PieceCache } from "./piece-cache.ts";
-import type { TokensOut } from "./tokens-out.ts";
+import type { PieceModel } from "./piece-model.ts";
 
 /**
  * A model over a merger. Where a piece may be cut without changing its tokens:
