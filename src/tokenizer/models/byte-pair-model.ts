@@ -41,6 +41,8 @@ export class BytePairModel extends MergingModel<Int32Array, TableMerger> {
   readonly #unknown: number;
   /** The entries of single bytes' spellings; -1 where there is none. */
   readonly #byteIds: Int32Array;
+  /** Of the characters that were met below U+2600, which has most alphabets and ▁: their id + 2, so that 0 is for the others. */
+  readonly #characterIds = new Int32Array(0x2600);
   /** The entries <0x00> to <0xFF>; -1 where there is none. */
   readonly #fallbackIds: Int32Array;
   #bytes = new Uint8Array(256);
@@ -52,7 +54,7 @@ export class BytePairModel extends MergingModel<Int32Array, TableMerger> {
 
   constructor(parts: BytePairParts) {
     const { tokens, merges } = parts;
-    super(new TableMerger(merges), new TableMerger(merges), merges.longest, tokens.longest);
+    super(new TableMerger(merges), new TableMerger(merges), merges.lengths, tokens.longest);
     this.#parts = parts;
     this.longestWhole = parts.ignoreMerges === "none" ? -1 : tokens.longest;
     this.#unknown = parts.unknown === undefined ? -1 : tokens.id(parts.unknown);
@@ -111,16 +113,17 @@ export class BytePairModel extends MergingModel<Int32Array, TableMerger> {
   }
 
   #prepareCharacters(text: string, from: number, to: number): void {
-    const { tokens, strangers } = this.#parts;
-    const bytes = this.#bytes;
+    const known = this.#characterIds;
     for (let at = from; at < to; ) {
-      const length = text.charCodeAt(at) >>> 10 === 0x36 ? 2 : 1;
-      const character = text.slice(at, at + length);
-      const { written } = encoder.encodeInto(character, bytes);
-      let id = tokens.find(bytes, 0, written, hashBytes(bytes, 0, written));
-      if (id < 0 && strangers.size > 0) id = this.#idOf(character);
+      const unit = text.charCodeAt(at);
+      const length = unit >>> 10 === 0x36 ? 2 : 1;
+      let id = unit < known.length ? known[unit]! - 2 : -2;
+      if (id === -2) {
+        id = this.#idOf(text.slice(at, at + length));
+        if (unit < known.length) known[unit] = id + 2;
+      }
       if (id >= 0) this.#addKnown(id, at);
-      else this.#addUnknown(character, at);
+      else this.#addUnknown(text.slice(at, at + length), at);
       at += length;
     }
   }

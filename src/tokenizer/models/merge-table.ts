@@ -40,8 +40,8 @@ interface MergeLists {
 
 /** What pairs of ids become; a merge's index is its rank. */
 export class MergeTable {
-  /** Symbols of the longest entry that merges make; Infinity when that cannot be said, and `neighbours` is of no use then. */
-  readonly longest: number;
+  /** How many symbols there are in what merges make, ascending; none when that cannot be said, and `neighbours` is of no use then. */
+  readonly lengths: readonly number[];
   /** Symbols that some merge brings together: the last of its left part and the first of its right. */
   readonly neighbours: PairSet;
   readonly #lefts: Int32Array;
@@ -60,7 +60,7 @@ export class MergeTable {
       if (this.#slots[slot] === 0 || lastCounts) this.#slots[slot] = rank + 1;
     }
     this.neighbours = new PairSet(lefts.length);
-    this.longest = this.#collectNeighbours(size);
+    this.lengths = this.#collectNeighbours(size);
   }
 
   /** The rank of a pair, or -1. */
@@ -81,8 +81,8 @@ export class MergeTable {
     }
   }
 
-  /** Fills `neighbours`. @returns symbols of the longest entry that merges make; Infinity when they go in circles */
-  #collectNeighbours(size: number): number {
+  /** Fills `neighbours`. @returns the lengths; none when merges go in circles */
+  #collectNeighbours(size: number): number[] {
     const firsts = Int32Array.from({ length: size }, (_, id) => id);
     const lasts = firsts.slice();
     const lengths = new Int32Array(size).fill(1);
@@ -90,7 +90,7 @@ export class MergeTable {
     // A part is nearly always made before the whole; where it is not, another round brings it in.
     for (let round = 0, changed = true; changed; round++) {
       changed = false;
-      if (round === 64) return Infinity;
+      if (round === 64) return [];
       for (let rank = 0; rank < count; rank++) {
         const result = this.#results[rank]!;
         const left = this.#lefts[rank]!;
@@ -103,12 +103,12 @@ export class MergeTable {
         changed = true;
       }
     }
-    let longest = 1;
+    const all = new Set([1]);
     for (let rank = 0; rank < count; rank++) {
       this.neighbours.add(lasts[this.#lefts[rank]!]!, firsts[this.#rights[rank]!]!);
-      longest = Math.max(longest, lengths[this.#results[rank]!]!);
+      all.add(lengths[this.#results[rank]!]!);
     }
-    return longest;
+    return [...all].sort((a, b) => a - b);
   }
 }
 

@@ -5,6 +5,9 @@ import type { Merger } from "./merger.ts";
 import { keyUnits, PieceCache } from "./piece-cache.ts";
 import type { PieceModel } from "./piece-model.ts";
 
+/** Symbols that may be merged again for each symbol of a text, to find out where it can be cut; a longer text is tried if that is not enough. */
+const mostWork = 8;
+
 /**
  * A model over a merger. Where a piece may be cut without changing its tokens:
  *
@@ -12,7 +15,8 @@ import type { PieceModel } from "./piece-model.ts";
  * - Behind a token when the tokens to its left stand as they are beside anything that can come. A list of tokens is what its text
  *   merges to if and only if each two neighbours are what the text of the two merges to: merges inside of a pair come in the same order
  *   as in the whole, and the first merge across a border would come in the pair as well. So the cut is certain when the last token
- *   on its left and each entry that the text to its right can begin with stay apart, which looks no further than the longest entry.
+ *   on its left stays apart from each token that can follow: an entry that the text to the right begins with, and that another can
+ *   follow in turn.
  */
 export abstract class MergingModel<Symbols, M extends Merger<Symbols>> implements PieceModel {
   readonly window: number;
@@ -20,14 +24,17 @@ export abstract class MergingModel<Symbols, M extends Merger<Symbols>> implement
   /** Where a cut may come before a symbol: its UTF-16 offset; -1 where it may not, amid a character or beside what fuses. */
   protected cuts = new Int32Array(64);
   readonly #probe: M;
+  readonly #lengths: readonly number[];
   readonly #longest: number;
   readonly #cache = new PieceCache();
+  #work = 0;
 
-  /** @param longest symbols of the longest entry that merges make; Infinity when unknown: then nothing is cut */
-  constructor(merger: M, probe: M, longest: number, window: number) {
+  /** @param lengths how many symbols there are in what merges make, ascending; none when that is unknown: then nothing is cut */
+  constructor(merger: M, probe: M, lengths: readonly number[], window: number) {
     this.merger = merger;
     this.#probe = probe;
-    this.#longest = longest;
+    this.#lengths = lengths;
+    this.#longest = lengths.at(-1) ?? Number.POSITIVE_INFINITY;
     this.window = Math.max(window, 8192);
   }
 
@@ -87,9 +94,10 @@ export abstract class MergingModel<Symbols, M extends Merger<Symbols>> implement
   #advanceBetweenTokens(from: number, count: number, out: TokensOut): number {
     if (count < 4 * this.#longest) return from;
     const symbols = this.merger.save(count);
+    this.#work = mostWork * count;
     this.merger.merge(count);
     const borders: number[] = [0];
-    for (let at = this.merger.next[0]!; at + this.#longest < count; at = this.merger.next[at]!) borders.push(at);
+    for (let at = this.merger.next[0]!; at + 2 * this.#longest < count; at = this.merger.next[at]!) borders.push(at);
     for (let index = borders.length - 1; index > 0 && index > borders.length - 8; index--) {
       const border = borders[index]!;
       if (this.cuts[border]! < 0 || !this.#isCertain(symbols, borders[index - 1]!, border)) continue;
@@ -99,18 +107,34 @@ export abstract class MergingModel<Symbols, M extends Merger<Symbols>> implement
     return from;
   }
 
-  /** Whether the token from `start` to `border` stays apart from every entry that can follow. */
+  /** Whether the token from `start` to `border` stays apart from every token that can follow. */
   #isCertain(symbols: Symbols, start: number, border: number): boolean {
     const probe = this.#probe;
-    for (let length = 1; length <= this.#longest; length++) {
-      probe.load(symbols, border, length);
+    const longest = this.#longest;
+    const merged = (at: number, length: number) => {
+      this.#work -= length;
+      probe.load(symbols, at, length);
       probe.merge(length);
-      if (probe.next[0] !== length) continue;
-      const both = border - start + length;
-      probe.load(symbols, start, both);
-      probe.merge(both);
-      if (probe.next[0] !== border - start || probe.next[border - start] !== both) return false;
-    }
-    return true;
+      return probe.next[0]!;
+    };
+    const isToken = (at: number, length: number) => this.#work > 0 && merged(at, length) === length;
+    const areApart = (at: number, left: number, right: number) =>
+      merged(at, left + right) === left && probe.next[left] === left + right;
+    /** By place and length of a token, whether one after another can follow it, as far as the text is known. */
+    const goesOn = new Map<number, boolean>();
+    const canStand = (at: number, length: number): boolean => {
+      const end = at + length;
+      if (end >= border + longest) return true;
+      const key = at * (longest + 1) + length;
+      const known = goesOn.get(key);
+      if (known !== undefined) return known;
+      const follows = this.#lengths.some(
+        (next) => isToken(end, next) && areApart(at, length, next) && canStand(end, next),
+      );
+      goesOn.set(key, follows);
+      return follows;
+    };
+    const joins = (length: number) => isToken(border, length) && !areApart(start, border - start, length);
+    return !this.#lengths.some((length) => joins(length) && canStand(border, length)) && this.#work > 0;
   }
 }

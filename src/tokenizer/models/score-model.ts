@@ -85,14 +85,15 @@ export class ScoreModel extends MergingModel<Characters, ScoreMerger> {
   constructor({ tokens, scores, barred, byteIds }: ScoreParts) {
     const ranks = ranksOf(scores, barred, tokens.size);
     const neighbours = new PairSet(tokens.size);
-    let longest = 1;
+    const lengths = new Set([1]);
     for (let id = 0; id < tokens.size; id++) {
       if (ranks[id]! < 0) continue;
       const characters = Array.from(tokens.text(id) ?? "", (character) => character.codePointAt(0)!);
       for (let at = 1; at < characters.length; at++) neighbours.add(characters[at - 1]!, characters[at]!);
-      longest = Math.max(longest, characters.length);
+      lengths.add(characters.length);
     }
-    super(new ScoreMerger(tokens, ranks), new ScoreMerger(tokens, ranks), longest, tokens.longest);
+    const ascending = [...lengths].sort((a, b) => a - b);
+    super(new ScoreMerger(tokens, ranks), new ScoreMerger(tokens, ranks), ascending, tokens.longest);
     this.#neighbours = neighbours;
     this.#byteIds = byteIds;
   }
