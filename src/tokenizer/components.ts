@@ -1,7 +1,7 @@
 /** The parts of a tokenizer.json, told apart and checked before anything is made of them. */
 import { FormatError } from "../errors.ts";
 import { show } from "../show.ts";
-import { DigitGroups, knownGroupings } from "./pattern/digit-groups.ts";
+import { DigitGroups, type Grouping, knownGroupings } from "./pattern/digit-groups.ts";
 import { Matcher, type TextMatcher } from "./pattern/matcher.ts";
 import { PatternSyntaxError } from "./pattern/syntax.ts";
 
@@ -86,12 +86,12 @@ export class Reader {
     return this.fail(`a ${component.type} has no pattern`);
   }
 
-  /** A matcher for a regular expression. @throws FormatError for one that is not understood */
-  matcher(source: string): { matcher: TextMatcher; fail: (fault: string) => never } {
+  /** A matcher for a regular expression, or for groups of digits. @throws FormatError for what is not understood */
+  matcher(source: string | Grouping): { matcher: TextMatcher; fail: (fault: string) => never } {
     try {
-      const grouping = knownGroupings.get(source);
+      const grouping = typeof source === "string" ? knownGroupings.get(source) : source;
       return {
-        matcher: grouping ? new DigitGroups(grouping) : new Matcher(source),
+        matcher: grouping ? new DigitGroups(grouping) : new Matcher(source as string),
         fail: (fault) => this.fail(`the pattern ${show(source)} ${fault}`),
       };
     } catch (error) {

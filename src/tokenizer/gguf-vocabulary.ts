@@ -2,19 +2,18 @@
 import { show } from "../show.ts";
 import { Reader } from "./components.ts";
 import { ggufPreTokenizers } from "./gguf-pre-tokenizers.ts";
-import { expandBarred, longestEntry } from "./model-json.ts";
+import { longestEntry } from "./model-json.ts";
 import { BytePairModel, type BytePairParts } from "./models/byte-pair-model.ts";
-import { MergeTable } from "./models/merge-table.ts";
-import { ScoreModel } from "./models/score-model.ts";
+import { expandBarred, MergeTable } from "./models/merge-table.ts";
+import { scoreMerges } from "./models/score-merges.ts";
 import { TokenTable } from "./models/token-table.ts";
-import { DigitGroups } from "./pattern/digit-groups.ts";
 import { splitStep } from "./pre-tokenizer.ts";
 import { type AddedToken, AddedTokenSet } from "./stages/added-tokens-stage.ts";
-import { SplitStage } from "./stages/split-stage.ts";
 import { MapStage, PrefixStage, type Step } from "./stages/stage.ts";
 import type { Pipeline } from "./stream-encoder.ts";
 import { byteToken } from "./token-bytes.ts";
 import type { Vocabulary } from "./tokenizer-json.ts";
+import { TokenList } from "./tokens.ts";
 
 // GGUF's token types (llama.cpp's enum llama_token_type).
 const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, byte: 6 } as const;
@@ -186,18 +185,14 @@ function mergeSteps(
     return reader.fail(
       `the pre-tokenizer ${show(pre)} is not known; known are ${[...ggufPreTokenizers.keys()].join(", ")}`,
     );
-  const { patterns, ignoreMerges = "none", overCharacters = false } = preTokenizer;
+  const { patterns, ignoreMerges, overCharacters = false } = preTokenizer;
   const model = new BytePairModel({
     tokens,
     // Files of this one kind may come without.
     ...readMerges(value("merges") ?? (pre === "kimi-k2" ? [] : undefined), { tokens, overCharacters, barred }, reader),
     overBytes: !overCharacters,
     ignoreMerges,
-    byteFallback: overCharacters,
-    unknown: undefined,
-    fuseUnknown: false,
-    prefix: "",
-    suffix: "",
+    byteIds: overCharacters ? tokens.byteIds() : undefined,
     barred,
     name: reader.name,
   });
@@ -205,16 +200,7 @@ function mergeSteps(
     spelling: overCharacters ? "metaspace" : "byte-level",
     dropsFirstSpace: false,
     normalizer: overCharacters ? [escapeSpaces] : [],
-    preTokenizer: patterns.map((pattern): Step => {
-      if (typeof pattern === "string") return splitStep(pattern, reader, "Isolated");
-      const split = {
-        matcher: new DigitGroups(pattern),
-        behavior: "Isolated",
-        invert: false,
-        fail: (fault: string) => reader.fail(fault),
-      } as const;
-      return (next) => new SplitStage(next, split);
-    }),
+    preTokenizer: patterns.map((pattern) => splitStep(pattern, reader, "Isolated")),
     model,
   };
 }
@@ -240,25 +226,20 @@ function readMerges(
     strangers.set(text, tokens.size + strangers.size);
     return tokens.size + strangers.size - 1;
   };
-  const [lefts, rights, results] = [0, 1, 2].map(() => new Int32Array(list.length)) as [
-    Int32Array,
-    Int32Array,
-    Int32Array,
-  ];
+  const merges = new TokenList();
   for (const [index, merge] of list.entries()) {
     // The first part may begin with a space.
     const space = typeof merge === "string" ? merge.indexOf(" ", 1) : -1;
     if (space < 0 || space === merge.length - 1) return reader.fail(`merge ${index} is not a pair of strings`);
     if (merge.length > longestEntry) reader.fail(`merge ${index} is longer than ${longestEntry} characters`);
     const [left, right] = [merge.slice(0, space), merge.slice(space + 1)];
-    lefts[index] = idOf(left);
-    rights[index] = idOf(right);
-    results[index] = idOf(left + right);
+    for (const text of [left, right, left + right]) merges.push(idOf(text));
   }
-  const expansions = expandBarred(lefts, rights, results, barred);
+  const triples = merges.take();
+  const expansions = expandBarred(triples, barred);
   for (const [index, ids] of comeApart.entries()) expansions.set(tokens.size + index, ids);
   const size = tokens.size + strangers.size;
-  return { merges: new MergeTable({ lefts, rights, results, size, lastCounts: false }), strangers, expansions };
+  return { merges: new MergeTable(triples, { size }), strangers, expansions };
 }
 
 /** A SentencePiece vocabulary, whose tokens have scores. */
@@ -273,8 +254,7 @@ function scoreSteps(
     return reader.fail("tokenizer.ggml.scores does not have one number for each token");
   const barred = new Set(special);
   for (let id = 0; id < types.length; id++) if (types[id] === TokenType.byte) barred.add(id);
-  const byteIds = Int32Array.from({ length: 256 }, (_, byte) => {
-    const id = tokens.id(byteToken(byte));
+  const byteIds = tokens.byteIds().map((id, byte) => {
     const own = id < 0 && byte < 128 ? tokens.id(String.fromCharCode(byte)) : id;
     // Bytes that stand in no well-formed text are not missed.
     if (own < 0 && byte !== 0xc0 && byte !== 0xc1 && byte < 0xf5)
@@ -292,6 +272,12 @@ function scoreSteps(
       escapeSpaces,
     ],
     preTokenizer: [],
-    model: new ScoreModel({ tokens, scores, barred, byteIds }),
+    model: new BytePairModel({
+      tokens,
+      ...scoreMerges({ tokens, scores, barred, byteIds }),
+      byteIds,
+      barred,
+      name: reader.name,
+    }),
   };
 }

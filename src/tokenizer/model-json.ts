@@ -2,11 +2,11 @@
 import { show } from "../show.ts";
 import { isObject, type Reader } from "./components.ts";
 import { BytePairModel, type BytePairParts } from "./models/byte-pair-model.ts";
-import { MergeTable } from "./models/merge-table.ts";
+import { expandBarred, MergeTable } from "./models/merge-table.ts";
 import type { PieceModel } from "./models/piece-model.ts";
 import { TokenTable } from "./models/token-table.ts";
 import { UnigramModel } from "./models/unigram-model.ts";
-import { byteToken } from "./token-bytes.ts";
+import { TokenList } from "./tokens.ts";
 
 // Far above any vocabulary in use (the largest have some 260,000 entries); a stray id must not make an array of 2^32.
 const largestSize = 1 << 22;
@@ -78,10 +78,9 @@ function readBytePairModel(
   return new BytePairModel({
     tokens,
     ...readMerges(model.merges, tokens, prefix, barred, reader),
-    strangers: new Map(),
     overBytes,
-    ignoreMerges: reader.flag(model, "ignore_merges", false) ? "all" : "none",
-    byteFallback: reader.flag(model, "byte_fallback", false),
+    ignoreMerges: reader.flag(model, "ignore_merges", false) ? "all" : undefined,
+    byteIds: reader.flag(model, "byte_fallback", false) ? tokens.byteIds() : undefined,
     unknown: optional("unk_token"),
     fuseUnknown: reader.flag(model, "fuse_unk", false),
     prefix,
@@ -92,56 +91,36 @@ function readBytePairModel(
 }
 
 function readMerges(
-  list: unknown,
+  given: unknown,
   tokens: TokenTable,
   prefix: string,
   barred: ReadonlySet<number>,
   reader: Reader,
 ): Pick<BytePairParts, "merges" | "expansions"> {
-  if (!Array.isArray(list)) return reader.fail('"model.merges" is not a list');
-  const merges =
-    typeof list[0] === "string"
-      ? list.filter((merge) => typeof merge !== "string" || !merge.startsWith("#version"))
-      : list;
+  if (!Array.isArray(given)) return reader.fail('"model.merges" is not a list');
+  const pairs =
+    typeof given[0] === "string"
+      ? given.filter((merge) => typeof merge !== "string" || !merge.startsWith("#version"))
+      : given;
   const idOf = (text: string, index: number): number => {
     const id = tokens.id(text);
     return id >= 0 ? id : reader.fail(`merge ${index} names ${show(text)}, which is no entry of the vocabulary`);
   };
-  const [lefts, rights, results] = [0, 1, 2].map(() => new Int32Array(merges.length)) as [
-    Int32Array,
-    Int32Array,
-    Int32Array,
-  ];
-  for (const [index, merge] of merges.entries()) {
-    if (typeof merge !== typeof merges[0]) reader.fail(`merge ${index} is written otherwise than the first`);
+  const merges = new TokenList();
+  for (const [index, merge] of pairs.entries()) {
+    if (typeof merge !== typeof pairs[0]) reader.fail(`merge ${index} is written otherwise than the first`);
     const parts: unknown = typeof merge === "string" ? merge.split(" ") : merge;
     if (!Array.isArray(parts) || parts.length !== 2 || !parts.every((part) => typeof part === "string" && part !== ""))
       return reader.fail(`merge ${index} is not a pair of strings`);
     const [left, right] = parts as [string, string];
     if (!right.startsWith(prefix)) reader.fail(`the second part of merge ${index} lacks the prefix ${show(prefix)}`);
-    lefts[index] = idOf(left, index);
-    rights[index] = idOf(right, index);
-    results[index] = idOf(left + right.slice(prefix.length), index);
+    for (const text of [left, right, left + right.slice(prefix.length)]) merges.push(idOf(text, index));
   }
+  const list = merges.take();
   return {
-    merges: new MergeTable({ lefts, rights, results, size: tokens.size, lastCounts: true }),
-    expansions: expandBarred(lefts, rights, results, barred),
+    merges: new MergeTable(list, { size: tokens.size, lastCounts: true }),
+    expansions: expandBarred(list, barred),
   };
-}
-
-/** What stands for the special tokens that merges come to: the parts they are merged from. */
-export function expandBarred(
-  lefts: Int32Array,
-  rights: Int32Array,
-  results: Int32Array,
-  barred: ReadonlySet<number>,
-): Map<number, readonly number[]> {
-  const expansions = new Map<number, readonly number[]>();
-  const expand = (id: number) => expansions.get(id) ?? [id];
-  for (const [rank, result] of results.entries())
-    if (barred.has(result) && !expansions.has(result))
-      expansions.set(result, [...expand(lefts[rank]!), ...expand(rights[rank]!)]);
-  return expansions;
 }
 
 function readUnigram(model: Record<string, unknown>, reader: Reader): OpenModel {
@@ -161,9 +140,7 @@ function readUnigram(model: Record<string, unknown>, reader: Reader): OpenModel 
   const unknown = model.unk_id ?? undefined;
   if (unknown !== undefined && checkedId(unknown, "the unknown token", reader) >= vocab.length)
     reader.fail("the unknown token's id is not in the vocabulary");
-  const byteIds = reader.flag(model, "byte_fallback", false)
-    ? Int32Array.from({ length: 256 }, (_, byte) => tokens.id(byteToken(byte)))
-    : undefined;
+  const byteIds = reader.flag(model, "byte_fallback", false) ? tokens.byteIds() : undefined;
   return {
     tokens,
     count: vocab.length,

@@ -1,6 +1,7 @@
 /** A tokenizer.json's pre-tokenizer as steps, each doing what Python's tokenizers do. */
 import { show } from "../show.ts";
 import { type Component, escapePattern, type Reader } from "./components.ts";
+import type { Grouping } from "./pattern/digit-groups.ts";
 import { type SplitBehavior, SplitStage } from "./stages/split-stage.ts";
 import { MapStage, PrefixStage, type Step } from "./stages/stage.ts";
 import { spell } from "./token-bytes.ts";
@@ -88,8 +89,8 @@ function behaviorOf(step: Component, reader: Reader): SplitBehavior {
 }
 
 /** A step that splits at the matches of a pattern. @throws FormatError for one that is not understood */
-export function splitStep(source: string, reader: Reader, behavior: SplitBehavior, invert = false): Step {
-  const options = { ...reader.matcher(source), behavior, invert };
+export function splitStep(pattern: string | Grouping, reader: Reader, behavior: SplitBehavior, invert = false): Step {
+  const options = { ...reader.matcher(pattern), behavior, invert };
   return (next) => new SplitStage(next, options);
 }
 

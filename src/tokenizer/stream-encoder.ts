@@ -4,7 +4,7 @@ import type { PieceModel } from "./models/piece-model.ts";
 import { type AddedTokenSet, AddedTokensStage } from "./stages/added-tokens-stage.ts";
 import { ModelStage } from "./stages/model-stage.ts";
 import type { Stage, StageState, Step } from "./stages/stage.ts";
-import { TokensOut } from "./tokens.ts";
+import { TokenList } from "./tokens.ts";
 
 /** A tokenizer's steps, in the order in which text goes through them. */
 export interface Pipeline {
@@ -32,7 +32,7 @@ const interval = 1 << 16;
  */
 export class StreamEncoder {
   readonly #pipeline: Pipeline;
-  readonly #out = new TokensOut();
+  readonly #out = new TokenList();
   readonly #model: ModelStage;
   readonly #raw: AddedTokensStage;
   readonly #normalized: AddedTokensStage;

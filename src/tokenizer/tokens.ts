@@ -14,7 +14,7 @@ export function joined(lists: readonly Int32Array[]): Int32Array {
 }
 
 /** Takes tokens one by one. */
-export class TokensOut {
+export class TokenList {
   #tokens = new Int32Array(64);
   #length = 0;
 

@@ -1,5 +1,4 @@
 /** The merges of a byte-pair vocabulary in typed arrays: what a pair of ids becomes, and how early. */
-import { Merger } from "./merger.ts";
 import { powerOfTwo } from "./token-table.ts";
 
 const hashPair = (left: number, right: number) => {
@@ -27,74 +26,77 @@ export class PairSet {
   }
 }
 
-/** Merges by rank, in ids: two parts and what they become. */
-interface MergeLists {
-  readonly lefts: Int32Array;
-  readonly rights: Int32Array;
-  readonly results: Int32Array;
+interface MergeTableOptions {
   /** highest id + 1 */
   readonly size: number;
+  /** Of each merge, below 2^26, the lowest first; some may be equal. Without them merges come in the order of the list. */
+  readonly ranks?: Int32Array;
   /** Of two merges of the same pair, whether the later counts. */
-  readonly lastCounts: boolean;
+  readonly lastCounts?: boolean;
 }
 
-/** What pairs of ids become; a merge's index is its rank. */
+/** What pairs of ids become. */
 export class MergeTable {
   /** How many symbols there are in what merges make, ascending; none when that cannot be said, and `neighbours` is of no use then. */
   readonly lengths: readonly number[];
   /** Symbols that some merge brings together: the last of its left part and the first of its right. */
   readonly neighbours: PairSet;
-  readonly #lefts: Int32Array;
-  readonly #rights: Int32Array;
-  readonly #results: Int32Array;
-  /** Open addressing by hash: rank + 1, or 0. */
+  readonly #merges: Int32Array;
+  readonly #ranks: Int32Array | undefined;
+  /** Open addressing by hash: a merge's number + 1, or 0. */
   readonly #slots: Int32Array;
 
-  constructor({ lefts, rights, results, size, lastCounts }: MergeLists) {
-    this.#lefts = lefts;
-    this.#rights = rights;
-    this.#results = results;
-    this.#slots = new Int32Array(powerOfTwo(lefts.length * 2));
-    for (let rank = 0; rank < lefts.length; rank++) {
-      const slot = this.#slot(lefts[rank]!, rights[rank]!);
-      if (this.#slots[slot] === 0 || lastCounts) this.#slots[slot] = rank + 1;
+  /** @param merges in ids: [count, 3], two parts and what they become */
+  constructor(merges: Int32Array, { size, ranks, lastCounts = false }: MergeTableOptions) {
+    this.#merges = merges;
+    this.#ranks = ranks;
+    const count = merges.length / 3;
+    this.#slots = new Int32Array(powerOfTwo(count * 2));
+    for (let merge = 0; merge < count; merge++) {
+      const slot = this.#slot(merges[merge * 3]!, merges[merge * 3 + 1]!);
+      if (this.#slots[slot] === 0 || lastCounts) this.#slots[slot] = merge + 1;
     }
-    this.neighbours = new PairSet(lefts.length);
+    this.neighbours = new PairSet(count);
     this.lengths = this.#collectNeighbours(size);
   }
 
-  /** The rank of a pair, or -1. */
-  rank(left: number, right: number): number {
+  /** The merge of a pair, or -1. */
+  find(left: number, right: number): number {
     return this.#slots[this.#slot(left, right)]! - 1;
   }
 
-  /** What the pair of a rank becomes. */
-  result(rank: number): number {
-    return this.#results[rank]!;
+  rank(merge: number): number {
+    return this.#ranks ? this.#ranks[merge]! : merge;
+  }
+
+  /** What a merge makes. */
+  result(merge: number): number {
+    return this.#merges[merge * 3 + 2]!;
   }
 
   #slot(left: number, right: number): number {
+    const merges = this.#merges;
     const mask = this.#slots.length - 1;
     for (let slot = hashPair(left, right) & mask; ; slot = (slot + 1) & mask) {
-      const rank = this.#slots[slot]! - 1;
-      if (rank < 0 || (this.#lefts[rank] === left && this.#rights[rank] === right)) return slot;
+      const at = (this.#slots[slot]! - 1) * 3;
+      if (at < 0 || (merges[at] === left && merges[at + 1] === right)) return slot;
     }
   }
 
   /** Fills `neighbours`. @returns the lengths; none when merges go in circles */
   #collectNeighbours(size: number): number[] {
+    const merges = this.#merges;
     const firsts = Int32Array.from({ length: size }, (_, id) => id);
     const lasts = firsts.slice();
     const lengths = new Int32Array(size).fill(1);
-    const count = this.#lefts.length;
     // A part is nearly always made before the whole; where it is not, another round brings it in.
     for (let round = 0, changed = true; changed; round++) {
       changed = false;
       if (round === 64) return [];
-      for (let rank = 0; rank < count; rank++) {
-        const result = this.#results[rank]!;
-        const left = this.#lefts[rank]!;
-        const right = this.#rights[rank]!;
+      for (let at = 0; at < merges.length; at += 3) {
+        const left = merges[at]!;
+        const right = merges[at + 1]!;
+        const result = merges[at + 2]!;
         const length = lengths[left]! + lengths[right]!;
         if (firsts[result] === firsts[left] && lasts[result] === lasts[right] && lengths[result]! >= length) continue;
         firsts[result] = firsts[left]!;
@@ -104,35 +106,22 @@ export class MergeTable {
       }
     }
     const all = new Set([1]);
-    for (let rank = 0; rank < count; rank++) {
-      this.neighbours.add(lasts[this.#lefts[rank]!]!, firsts[this.#rights[rank]!]!);
-      all.add(lengths[this.#results[rank]!]!);
+    for (let at = 0; at < merges.length; at += 3) {
+      this.neighbours.add(lasts[merges[at]!]!, firsts[merges[at + 1]!]!);
+      all.add(lengths[merges[at + 2]!]!);
     }
     return [...all].sort((a, b) => a - b);
   }
 }
 
-/** Merges ids by the table. */
-export class TableMerger extends Merger<Int32Array> {
-  readonly #table: MergeTable;
-
-  constructor(table: MergeTable) {
-    super();
-    this.#table = table;
+/** What stands for the barred tokens that merges come to: the parts they are merged from. */
+export function expandBarred(merges: Int32Array, barred: ReadonlySet<number>): Map<number, readonly number[]> {
+  const expansions = new Map<number, readonly number[]>();
+  const expand = (id: number) => expansions.get(id) ?? [id];
+  for (let at = 0; at < merges.length; at += 3) {
+    const result = merges[at + 2]!;
+    if (barred.has(result) && !expansions.has(result))
+      expansions.set(result, [...expand(merges[at]!), ...expand(merges[at + 1]!)]);
   }
-
-  protected override rank(left: number, right: number): number {
-    const rank = this.#table.rank(this.ids[left]!, this.ids[right]!);
-    if (rank >= 0) this.merged = this.#table.result(rank);
-    return rank;
-  }
-
-  override save(count: number): Int32Array {
-    return this.ids.slice(0, count);
-  }
-
-  override load(symbols: Int32Array, start: number, count: number): void {
-    this.reserve(count);
-    this.ids.set(symbols.subarray(start, start + count));
-  }
+  return expansions;
 }

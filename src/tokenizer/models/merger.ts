@@ -4,21 +4,30 @@
  *
  * A queue of pairs over linked symbols makes it O(n log n) whatever the text.
  */
+import type { MergeTable } from "./merge-table.ts";
 
-/** Merges symbols; what they are and which pairs merge is for the kinds of it to say. */
-export abstract class Merger<Symbols> {
-  /** The symbols: [count] ids, -1 for what is no entry of the vocabulary. */
+/** More than a merger is ever given symbols; a key of the queue holds a rank times this and a position, exactly. */
+const positions = 2 ** 26;
+/** So few symbols are merged faster without a queue. */
+const few = 24;
+
+/** Merges symbols as a table says. */
+export class Merger {
+  /** The symbols: [count] ids. */
   ids = new Int32Array(64);
   /** After `merge`, the symbol behind each that is left; that of the last is `count`. */
   next = new Int32Array(64);
-  /** What `rank` found that its pair becomes. */
-  protected merged = -1;
+  readonly #table: MergeTable;
   #previous = new Int32Array(64);
   /** Of the pair that begins at a symbol: its rank, -1 for none, and what it becomes. */
   #ranks = new Int32Array(64);
   #results = new Int32Array(64);
   #heap = new Float64Array(64);
   #heapLength = 0;
+
+  constructor(table: MergeTable) {
+    this.#table = table;
+  }
 
   /** Makes room for so many symbols. */
   reserve(count: number): void {
@@ -33,26 +42,13 @@ export abstract class Merger<Symbols> {
     this.#results = new Int32Array(length);
   }
 
-  /**
-   * The rank of the symbols at `left` and `right`, which is its neighbour and ends before `end`.
-   *
-   * @returns -1 when they do not merge; otherwise sets `merged`
-   */
-  protected abstract rank(left: number, right: number, end: number): number;
-
-  /** The first `count` symbols as they are now, for `load`. */
-  abstract save(count: number): Symbols;
-
-  /** Takes `count` of the saved symbols from `start` on in place of its own. */
-  abstract load(symbols: Symbols, start: number, count: number): void;
-
   /** Merges the first `count` symbols. */
   merge(count: number): void {
     for (let at = 0; at < count; at++) {
       this.next[at] = at + 1;
       this.#previous[at] = at - 1;
     }
-    if (count < 24) this.#mergeFew(count);
+    if (count < few) this.#mergeFew(count);
     else this.#mergeMany(count);
   }
 
@@ -60,7 +56,7 @@ export abstract class Merger<Symbols> {
   #mergeFew(count: number): void {
     const { ids, next } = this;
     const ranks = this.#ranks;
-    for (let at = 0; at < count; at++) this.#rankAt(at, count);
+    for (let at = 0; at < count; at++) this.#rank(at, count);
     for (;;) {
       let best = -1;
       for (let at = 0; at < count; at = next[at]!) {
@@ -69,8 +65,8 @@ export abstract class Merger<Symbols> {
       if (best < 0) return;
       this.#join(best, count);
       ids[best] = this.#results[best]!;
-      this.#rankAt(best, count);
-      if (best > 0) this.#rankAt(this.#previous[best]!, count);
+      this.#rank(best, count);
+      if (best > 0) this.#rank(this.#previous[best]!, count);
     }
   }
 
@@ -101,16 +97,18 @@ export abstract class Merger<Symbols> {
     if (after < count) this.#previous[after] = at;
   }
 
-  #rankAt(at: number, count: number): number {
+  #rank(at: number, count: number): number {
+    const table = this.#table;
     const right = this.next[at]!;
-    const rank = right < count ? this.rank(at, right, this.next[right]!) : -1;
+    const merge = right < count ? table.find(this.ids[at]!, this.ids[right]!) : -1;
+    const rank = merge < 0 ? -1 : table.rank(merge);
     this.#ranks[at] = rank;
-    this.#results[at] = this.merged;
+    if (merge >= 0) this.#results[at] = table.result(merge);
     return rank;
   }
 
   #queue(at: number, count: number): void {
-    const rank = this.#rankAt(at, count);
+    const rank = this.#rank(at, count);
     if (rank < 0) return;
     if (this.#heapLength === this.#heap.length) {
       const larger = new Float64Array(this.#heap.length * 2);
@@ -145,6 +143,3 @@ export abstract class Merger<Symbols> {
     return top;
   }
 }
-
-/** More than a merger is ever given symbols; a key of the queue holds a rank times this and a position, exactly. */
-const positions = 2 ** 26;

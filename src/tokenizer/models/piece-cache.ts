@@ -1,5 +1,5 @@
 /** Remembers the tokens of short pieces. */
-import type { TokensOut } from "../tokens.ts";
+import type { TokenList } from "../tokens.ts";
 
 const slots = 1 << 12;
 /** UTF-16 units of the longest piece that is remembered. */
@@ -18,7 +18,7 @@ export class PieceCache {
   #slot = 0;
 
   /** Whether the piece was known and its tokens put out; if not, `store` may follow. */
-  find(text: string, from: number, to: number, out: TokensOut): boolean {
+  find(text: string, from: number, to: number, out: TokenList): boolean {
     let hash = to - from;
     for (let at = from; at < to; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
     const slot = (hash ^ (hash >>> 13)) & (slots - 1);
@@ -34,7 +34,7 @@ export class PieceCache {
   }
 
   /** Keeps the tokens of the piece that was not found, the last of `out`. */
-  store(text: string, from: number, to: number, out: TokensOut, count: number): void {
+  store(text: string, from: number, to: number, out: TokenList, count: number): void {
     if (count > valueTokens) return;
     const slot = this.#slot;
     for (let at = from; at < to; at++) this.#keys[slot * keyUnits + at - from] = text.charCodeAt(at);

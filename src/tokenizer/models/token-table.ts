@@ -1,4 +1,5 @@
 /** A vocabulary's entries in three typed arrays: their text by id, their id by text. */
+import { byteToken } from "../token-bytes.ts";
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(1024);
@@ -68,6 +69,11 @@ export class TokenTable {
     const bytes = text.length * 3 <= scratch.length ? scratch : new Uint8Array(text.length * 3);
     const { written } = encoder.encodeInto(text, bytes);
     return this.find(bytes, 0, written, hashBytes(bytes, 0, written));
+  }
+
+  /** The ids of <0x00> to <0xFF>: [256], -1 where there is no such entry. */
+  byteIds(): Int32Array {
+    return Int32Array.from({ length: 256 }, (_, byte) => this.id(byteToken(byte)));
   }
 
   /** The id of the bytes from `start` to before `end`, whose hash is given, or -1. */

@@ -1,7 +1,7 @@
 /** Unigram language models (Kudo 2018), as Hugging Face's Unigram runs them: of all ways to divide a piece, the likeliest. */
 import { FormatError } from "../../errors.ts";
 import { show } from "../../show.ts";
-import type { TokensOut } from "../tokens.ts";
+import type { TokenList } from "../tokens.ts";
 import { PairSet } from "./merge-table.ts";
 import { keyUnits, PieceCache } from "./piece-cache.ts";
 import type { PieceModel } from "./piece-model.ts";
@@ -75,7 +75,7 @@ export class UnigramModel implements PieceModel {
     }
   }
 
-  encodeShort(text: string, from: number, to: number, out: TokensOut): void {
+  encodeShort(text: string, from: number, to: number, out: TokenList): void {
     const remembered = to - from <= keyUnits;
     if (remembered && this.#cache.find(text, from, to, out)) return;
     const before = out.length;
@@ -83,7 +83,7 @@ export class UnigramModel implements PieceModel {
     if (remembered) this.#cache.store(text, from, to, out, out.length - before);
   }
 
-  advance(text: string, from: number, to: number, _isFirst: boolean, isLast: boolean, out: TokensOut): number {
+  advance(text: string, from: number, to: number, _isFirst: boolean, isLast: boolean, out: TokenList): number {
     let end = to;
     if (!isLast) {
       end = this.#lastBorder(text, from, to);
@@ -109,7 +109,7 @@ export class UnigramModel implements PieceModel {
     return from;
   }
 
-  #encode(text: string, out: TokensOut): void {
+  #encode(text: string, out: TokenList): void {
     const most = text.length * 3;
     if (this.#bytes.length < most) {
       this.#bytes = new Uint8Array(most * 2);
@@ -165,7 +165,7 @@ export class UnigramModel implements PieceModel {
   }
 
   /** Puts out the parts of the division. */
-  #put(length: number, out: TokensOut): void {
+  #put(length: number, out: TokenList): void {
     const { unknown, byteIds } = this.#parts;
     const parts: number[] = [];
     for (let end = length; end > 0; end = this.#starts[end]!) parts.push(end);

@@ -1,6 +1,6 @@
 /** The last stage: pieces become tokens, long ones window by window. */
 import { longestShort, type PieceModel } from "../models/piece-model.ts";
-import type { TokensOut } from "../tokens.ts";
+import type { TokenList } from "../tokens.ts";
 import { Stage, type StageState } from "./stage.ts";
 
 /** Pieces that are not complete are looked at once they are this long, and again when they have doubled. */
@@ -13,7 +13,7 @@ export class ModelStage extends Stage {
   /** Windows of long pieces that may be worked on before `busy` says so. */
   patience = Number.POSITIVE_INFINITY;
   readonly #model: PieceModel;
-  readonly #out: TokensOut;
+  readonly #out: TokenList;
   /** What is left of the current piece. */
   #held = "";
   #at = 0;
@@ -27,7 +27,7 @@ export class ModelStage extends Stage {
   #stalled = false;
   readonly #queue: Waiting[] = [];
 
-  constructor(model: PieceModel, out: TokensOut) {
+  constructor(model: PieceModel, out: TokenList) {
     super(undefined);
     this.#model = model;
     this.#out = out;
