@@ -80,7 +80,7 @@ export class Reader {
   pattern(component: Component): { text: string } | { source: string } {
     const { pattern } = component;
     if (isObject(pattern)) {
-      if (typeof pattern.String === "string") return { text: pattern.String };
+      if (typeof pattern.String === "string" && pattern.String !== "") return { text: pattern.String };
       if (typeof pattern.Regex === "string") return { source: pattern.Regex };
     }
     return this.fail(`a ${component.type} has no pattern`);

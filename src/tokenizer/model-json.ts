@@ -8,8 +8,9 @@ import { TokenTable } from "./models/token-table.ts";
 import { UnigramModel } from "./models/unigram-model.ts";
 import { TokenList } from "./tokens.ts";
 
-// Far above any vocabulary in use (the largest have some 260,000 entries); a stray id must not make an array of 2^32.
+// Far above any vocabulary in use: the largest have some 260,000 entries, and hardly a hole.
 const largestSize = 1 << 22;
+const mostHoles = 1 << 16;
 /** UTF-16 units of the longest entry that there may be. */
 export const longestEntry = 4096;
 
@@ -54,6 +55,9 @@ function readEntries(vocab: unknown, reader: Reader): { tokens: TokenTable; coun
     entries[id] = entry;
     count++;
   }
+  // A stray id must not make tables of millions.
+  if (entries.length > 2 * count + mostHoles)
+    reader.fail(`the vocabulary has ${count} entries, and ids up to ${entries.length - 1}`);
   // Without holes, which would make a list of another kind.
   return { tokens: new TokenTable(Array.from(entries)), count };
 }

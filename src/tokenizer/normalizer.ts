@@ -32,7 +32,8 @@ function readStep(step: Component, reader: Reader): Step {
     }
     case "Prepend": {
       const prefix = reader.text(step, "prepend");
-      if (prefix.length > longestPrefix) reader.fail(`the normalizer prepends more than ${longestPrefix} characters`);
+      if (prefix === "" || prefix.length > longestPrefix)
+        reader.fail(`the normalizer prepends nothing, or more than ${longestPrefix} characters`);
       return (next) => new PrefixStage(next, { prefix });
     }
     case "Replace":
@@ -83,6 +84,10 @@ function readReplace(step: Component, reader: Reader): Step {
     const { text } = pattern;
     return map((whole) => whole.replaceAll(text, () => content));
   }
-  const replacement = { ...reader.matcher("text" in pattern ? escapePattern(pattern.text) : pattern.source), content };
+  const source = "text" in pattern ? escapePattern(pattern.text) : pattern.source;
+  const replacement = { ...reader.matcher(source), content };
+  // Python's tokenizers then put it in where nothing was matched, too.
+  if (replacement.matcher.mayBeEmpty)
+    reader.fail(`a Replace of ${show(source)}, which can match nothing, is not supported`);
   return (next) => new ReplaceStage(next, replacement);
 }

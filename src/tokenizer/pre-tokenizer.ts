@@ -19,15 +19,23 @@ export interface PreTokenizer {
 }
 
 /**
- * @param mayBeOverBytes whether the model can be given bytes
+ * @param options.mayBeOverBytes whether the model can be given bytes
+ * @param options.normalizes whether there is a normalizer
  * @throws FormatError for a pre-tokenizer that is malformed or not known
  */
-export function readPreTokenizer(component: Component | null, reader: Reader, mayBeOverBytes: boolean): PreTokenizer {
+export function readPreTokenizer(
+  component: Component | null,
+  { mayBeOverBytes, normalizes }: { mayBeOverBytes: boolean; normalizes: boolean },
+  reader: Reader,
+): PreTokenizer {
   const parts = reader.steps(component, "pretokenizers", "pre-tokenizer");
   const spelled = parts.findIndex(({ type }) => type === "ByteLevel");
-  // The bytes of the first character would each begin the text.
-  if (spelled >= 0 && parts.some(({ prepend_scheme }, index) => index > spelled && prepend_scheme === "first"))
-    reader.fail('a Metaspace with the prepend scheme "first" behind a ByteLevel is not supported');
+  // What a normalizer made of the first character, and that character's bytes, could each begin the text.
+  const first = parts.findIndex(({ prepend_scheme }) => prepend_scheme === "first");
+  if (first > 0 && (normalizes || (spelled >= 0 && spelled < first)))
+    reader.fail(
+      'a Metaspace with the prepend scheme "first" behind a ByteLevel, or behind other steps and a normalizer, is not supported',
+    );
   const overBytes = mayBeOverBytes && parts.at(-1)?.type === "ByteLevel";
   const steps = parts.flatMap((part, index) => readStep(part, reader, overBytes && index === parts.length - 1));
   return { steps, overBytes };

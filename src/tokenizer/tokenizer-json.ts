@@ -43,8 +43,8 @@ export function readTokenizerJson(json: unknown, name: string): Vocabulary {
   const normalizer = readNormalizer(reader.component(json.normalizer, '"normalizer"'), reader);
   const { steps, overBytes } = readPreTokenizer(
     reader.component(json.pre_tokenizer, '"pre_tokenizer"'),
+    { mayBeOverBytes, normalizes: normalizer.length > 0 },
     reader,
-    mayBeOverBytes,
   );
   const barred = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id));
   return {
@@ -64,9 +64,8 @@ export function readTokenizerJson(json: unknown, name: string): Vocabulary {
 function readAddedTokens(list: unknown, tokens: TokenTable, count: number, reader: Reader): AddedToken[] {
   if (!Array.isArray(list)) return reader.fail('"added_tokens" is not a list');
   if (list.length > mostAddedTokens) return reader.fail(`there are more than ${mostAddedTokens} added tokens`);
-  const known = new Set<string>();
+  const known = new Map<string, AddedToken>();
   const owners = new Map<number, string>();
-  const addedTokens: AddedToken[] = [];
   let next = count;
   for (const [index, token] of list.entries()) {
     if (!isObject(token) || typeof token.content !== "string")
@@ -75,18 +74,8 @@ function readAddedTokens(list: unknown, tokens: TokenTable, count: number, reade
     // Python's tokenizers leave these out.
     if (content === "") continue;
     if (content.length > longestEntry) reader.fail(`${show(content)} is longer than ${longestEntry} characters`);
-    if (known.has(content)) reader.fail(`the added token ${show(content)} occurs twice`);
-    known.add(content);
     const id = checkedId(token.id, content, reader);
-    const own = tokens.id(content);
-    if (own >= 0 && own !== id) reader.fail(`${show(content)} has two ids, ${own} and ${id}`);
-    const other = owners.get(id) ?? (own < 0 ? tokens.text(id) : undefined);
-    if (other !== undefined) reader.fail(`${show(other)} and ${show(content)} have the same id, ${id}`);
-    owners.set(id, content);
-    // Python's tokenizers number the tokens that the model lacks on from its own, whatever the file says.
-    if (own < 0 && id !== next++)
-      reader.fail(`the added token ${show(content)} has the id ${id}, and its place gives it ${next - 1}`);
-    addedTokens.push({
+    const added: AddedToken = {
       id,
       content,
       special: reader.flag(token, "special", false),
@@ -94,9 +83,23 @@ function readAddedTokens(list: unknown, tokens: TokenTable, count: number, reade
       stripsLeft: reader.flag(token, "lstrip", false),
       stripsRight: reader.flag(token, "rstrip", false),
       normalized: reader.flag(token, "normalized", false),
-    });
+    };
+    const before = known.get(content);
+    if (before && JSON.stringify(before) !== JSON.stringify(added))
+      reader.fail(`the added token ${show(content)} occurs twice, and not alike`);
+    if (before) continue;
+    known.set(content, added);
+    const own = tokens.id(content);
+    if (own >= 0 && own !== id) reader.fail(`${show(content)} has two ids, ${own} and ${id}`);
+    const other = owners.get(id) ?? (own < 0 ? tokens.text(id) : undefined);
+    if (other !== undefined) reader.fail(`${show(other)} and ${show(content)} have the same id, ${id}`);
+    owners.set(id, content);
+    // Python's tokenizers number the tokens that the model lacks on from what there is, whatever the file says.
+    if (own < 0 && id !== next)
+      reader.fail(`the added token ${show(content)} has the id ${id}, and its place gives it ${next}`);
+    next = Math.max(next, id + 1);
   }
-  return addedTokens;
+  return [...known.values()];
 }
 
 /** What is looked for in text as it is, and in normalized text. */

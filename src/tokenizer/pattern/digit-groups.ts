@@ -25,6 +25,7 @@ export class DigitGroups implements TextMatcher {
   start = 0;
   end = 0;
   readonly lookBehind = 2;
+  readonly mayBeEmpty: boolean;
   readonly #grouping: Grouping;
   /** The number that was met last: where each of its digits begins, and then its end. */
   #places = Int32Array.of(0);
@@ -35,6 +36,7 @@ export class DigitGroups implements TextMatcher {
 
   constructor(grouping: Grouping) {
     this.#grouping = grouping;
+    this.mayBeEmpty = grouping.at !== "groups";
   }
 
   find(text: string, from: number, to: number, at: number, isEnd: boolean): number {

@@ -13,13 +13,18 @@ export const Found = {
   open: 2,
 } as const;
 
+// Patterns in use take 43 steps for a unit of text at most, on texts made to be slow; a step takes some nanoseconds.
+const stepsToBegin = 100_000;
+const stepsByUnit = 100;
+const mostSaved = 50_000_000;
+
 /** How much work may be done: so much for every unit of text, and some to begin with. */
 export class Allowance {
-  steps = 100_000;
+  steps = stepsToBegin;
 
-  /** Text has come. @param units of UTF-16 */
+  /** Text is to be searched. What easy text leaves over is not saved for ever. @param units of UTF-16 */
   grant(units: number): void {
-    this.steps += units * 300;
+    this.steps = Math.min(this.steps, mostSaved) + units * stepsByUnit;
   }
 }
 
@@ -30,6 +35,8 @@ export interface TextMatcher {
   readonly end: number;
   /** UTF-16 units before a text that have to be shown with it. */
   readonly lookBehind: number;
+  /** Whether nothing can be a match. */
+  readonly mayBeEmpty: boolean;
   /**
    * Looks for the first match at `at` or later.
    *
@@ -74,6 +81,10 @@ export class Matcher implements TextMatcher {
 
   get lookBehind(): number {
     return this.#program.lookBehind * 2;
+  }
+
+  get mayBeEmpty(): boolean {
+    return this.#program.mayBeEmpty;
   }
 
   find(text: string, from: number, to: number, at: number, isEnd: boolean, allowance: Allowance): number {

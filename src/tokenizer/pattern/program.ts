@@ -48,6 +48,7 @@ export interface Program {
   readonly first: number;
   /** Characters before a match that can decide on it. */
   readonly lookBehind: number;
+  readonly mayBeEmpty: boolean;
 }
 
 const mostInstructions = 20_000;
@@ -66,12 +67,14 @@ class Compiler {
   compile(tree: Node): Program {
     this.#emit(tree);
     this.#push(Operation.match);
-    const first = isEmptiable(tree) ? undefined : firstOf(tree);
+    const mayBeEmpty = isEmptiable(tree);
+    const first = mayBeEmpty ? undefined : firstOf(tree);
     return {
       code: Int32Array.from(this.#code),
       first: first ? this.#set(first) : -1,
       sets: this.#sets,
       lookBehind: this.#lookBehind,
+      mayBeEmpty,
     };
   }
 

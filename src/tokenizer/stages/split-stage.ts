@@ -57,7 +57,6 @@ export abstract class SearchStage extends Stage {
   protected abstract pieceEnd(): void;
 
   override push(text: string, from: number, to: number, ends: boolean, atOrigin: boolean): void {
-    this.#allowance.grant(to - from);
     if (this.#held === "" && from < to) this.#atOrigin = atOrigin;
     if (this.#held === "" && this.#context === "") {
       this.#search(text, from, from, to, ends);
@@ -81,6 +80,7 @@ export abstract class SearchStage extends Stage {
   /** Searches from `at` on. @param from where what is known of the piece begins */
   #search(text: string, from: number, at: number, to: number, ends: boolean): void {
     const matcher = this.#matcher;
+    this.#allowance.grant(to - at);
     const origin = this.#atOrigin ? at : -1;
     let done = at;
     let look = at;
@@ -140,7 +140,6 @@ export abstract class SearchStage extends Stage {
   override set state(state: StageState) {
     [this.#context, this.#held, this.#behindMatch, this.#atOrigin] = state as [string, string, boolean, boolean];
     this.#searched = 0;
-    this.#allowance.grant(this.#held.length);
   }
 }
 
