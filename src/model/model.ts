@@ -2,6 +2,7 @@
 import { KeyValueCache } from "../cache/cache.ts";
 import { type CacheForm, f32Pages, q8Pages } from "../cache/page-form.ts";
 import { PagePool } from "../cache/pages.ts";
+import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { ArgumentError, DisposedError } from "../errors.ts";
@@ -137,10 +138,11 @@ export class Model {
   openSession(bytes: Uint8Array | ArrayBuffer, options: { readonly window?: number | undefined } = {}): Session {
     checkOptions(options, ["window"], "openSession");
     if (options.window !== undefined) checkWindow(options.window);
-    const { layers, keyHeads, hiddenSize, maxPositions } = this.config;
+    const { layers, keyHeads, maxPositions } = this.config;
+    const hiddenWidth = packedSizeOf(this.decoder.layout.width);
     const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
     const limits = { window: maxPositions, lifted: options.window };
-    const sizes = { layers, keyHeads, hiddenSize, pageBytes, ...limits };
+    const sizes = { layers, keyHeads, hiddenWidth, pageBytes, ...limits };
     const state = readCapsule(asBytes(bytes), this.fingerprint, sizes);
     const { scheme, form, window } = state;
     const session = this.createSession({ scheme, cache: form, window });
