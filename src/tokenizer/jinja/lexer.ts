@@ -1,0 +1,205 @@
+/** The text of a template as tokens, with white space dropped as transformers has Jinja drop it (`trim_blocks`, `lstrip_blocks`). */
+import { isSpace, space } from "./spaces.ts";
+import { hexadecimal } from "./text.ts";
+import { Fault, Float, integer, type Value } from "./values.ts";
+
+/** A token. */
+export interface Token {
+  /** an operator itself, or what it is */
+  readonly type: string;
+  /** text, name or operator */
+  readonly text: string;
+  /** of a string or number */
+  readonly value: Value;
+  /** where it begins, in the template without carriage returns */
+  readonly offset: number;
+}
+
+const sticky = (pattern: string, flags = "") => new RegExp(pattern, `y${flags}`);
+
+const rawBegin = sticky(`\\{%([-+]?)${space}*raw${space}*(?:-%\\}${space}*|%\\})`);
+const rawEnd = sticky(`\\{%([-+]?)${space}*endraw${space}*(?:\\+%\\}|-%\\}${space}*|%\\}\\n?)`);
+const ends = {
+  "%": sticky(`\\+%\\}|-%\\}${space}*|%\\}\\n?`),
+  "{": sticky(`-\\}\\}${space}*|\\}\\}`),
+};
+const spaces = sticky(`${space}+`);
+const isBlank = new RegExp(`^${space}+$`);
+const float = sticky("(?:\\d+_)*\\d+(?:(?:\\.(?:\\d+_)*\\d+)?e[+-]?(?:\\d+_)*\\d+|\\.(?:\\d+_)*\\d+)", "i");
+const whole = sticky("0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\\da-f])+|[1-9](?:_?\\d)*|0(?:_?0)*", "i");
+const word = sticky("[\\p{L}\\p{N}\\p{M}\\p{Pc}\\u00b7]+", "u");
+const identifier = /^[\p{XIDS}_]\p{XIDC}*$/u;
+const operator = sticky("//|\\*\\*|==|!=|>=|<=|[-+/*%~[\\](){}><=.:|,;]");
+const closing: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
+
+/** The template's lines end in \n, and the last has no end. */
+export function normalised(source: string): string {
+  const text = source.replace(/\r\n?/g, "\n");
+  return text.endsWith("\n") ? text.slice(0, -1) : text;
+}
+
+/** @param source as `normalised` gives it @throws Fault for what is no template */
+export function tokenize(source: string): Token[] {
+  const tokens: Token[] = [];
+  const add = (type: string, text: string, offset: number, value: Value = null) =>
+    tokens.push({ type, text, value, offset });
+  let place = 0;
+  let atLineStart = true;
+
+  /** Text before a tag, which takes white space away from its end. */
+  const data = (text: string, sign: string, isBlock: boolean) => {
+    let kept = text;
+    if (sign === "-") {
+      let end = text.length;
+      while (end > 0 && isSpace(text[end - 1]!)) end--;
+      kept = text.slice(0, end);
+    } else if (sign !== "+" && isBlock) {
+      const line = text.lastIndexOf("\n") + 1;
+      if ((line > 0 || atLineStart) && isBlank.test(text.slice(line))) kept = text.slice(0, line);
+    }
+    if (kept) add("data", kept, place);
+  };
+  const pass = (end: number) => {
+    if (end > place) atLineStart = source[end - 1] === "\n";
+    place = end;
+  };
+  const matchAt = (pattern: RegExp, offset: number) => {
+    pattern.lastIndex = offset;
+    return pattern.exec(source);
+  };
+
+  const inTag = (kind: "%" | "{") => {
+    const open: string[] = [];
+    while (place < source.length) {
+      const end = open.length === 0 ? matchAt(ends[kind], place) : null;
+      if (end) {
+        add(kind === "%" ? "block_end" : "variable_end", end[0], place);
+        pass(place + end[0].length);
+        return;
+      }
+      const begin = place;
+      const take = (pattern: RegExp): string | undefined => {
+        const match = matchAt(pattern, place);
+        if (match) place += match[0].length;
+        return match?.[0];
+      };
+      if (take(spaces) !== undefined) continue;
+      let text = source[place - 1] === "." ? undefined : take(float);
+      if (text !== undefined) add("float", text, begin, new Float(Number(text.replaceAll("_", ""))));
+      else if ((text = take(whole)) !== undefined) add("integer", text, begin, wholeValue(text));
+      else if ((text = take(word)) !== undefined) {
+        if (!identifier.test(text)) throw failure("an identifier has a character that it cannot have", source, begin);
+        add("name", text, begin);
+      } else if (source[place] === "'" || source[place] === '"') {
+        const quote = source[place]!;
+        let last = place + 1;
+        while (last < source.length && source[last] !== quote) last += source[last] === "\\" ? 2 : 1;
+        if (last >= source.length) throw failure("a string is not closed", source, begin);
+        text = source.slice(place + 1, last);
+        place = last + 1;
+        add("string", text, begin, unescaped(text, source, begin));
+      } else if ((text = take(operator)) !== undefined) {
+        if (closing[text] !== undefined) open.push(closing[text]!);
+        else if (")]}".includes(text)) {
+          const expected = open.pop();
+          if (expected !== text)
+            throw failure(`unexpected '${text}'${expected ? `, expected '${expected}'` : ""}`, source, begin);
+        }
+        add(text, text, begin);
+      } else throw failure(`unexpected character ${JSON.stringify(source[place])}`, source, place);
+    }
+  };
+
+  while (place < source.length) {
+    let tag = source.indexOf("{", place);
+    while (tag >= 0 && !"%{#".includes(source[tag + 1] ?? " ")) tag = source.indexOf("{", tag + 1);
+    if (tag < 0) {
+      add("data", source.slice(place), place);
+      break;
+    }
+    const kind = source[tag + 1]!;
+    const text = source.slice(place, tag);
+    const raw = kind === "%" ? matchAt(rawBegin, tag) : null;
+    if (raw) {
+      data(text, raw[1]!, true);
+      pass(tag + raw[0].length);
+      let end: RegExpExecArray | null = null;
+      let stop = source.indexOf("{%", place);
+      while (stop >= 0 && !(end = matchAt(rawEnd, stop))) stop = source.indexOf("{%", stop + 2);
+      if (!end) throw failure("the end of a raw block is missing", source, tag);
+      data(source.slice(place, stop), end[1]!, true);
+      pass(stop + end[0].length);
+      continue;
+    }
+    const sign = /[-+]/.test(source[tag + 2] ?? "") ? source[tag + 2]! : "";
+    data(text, sign, kind !== "{");
+    place = tag + 2 + sign.length;
+    if (kind === "#") {
+      const end = source.indexOf("#}", place);
+      if (end < 0) throw failure("the end of a comment is missing", source, tag);
+      const last = end > place ? source[end - 1] : "";
+      place = end + 2;
+      if (last === "-") {
+        const after = matchAt(spaces, place);
+        if (after) place += after[0].length;
+      } else if (last !== "+" && source[place] === "\n") place++;
+      atLineStart = source[place - 1] === "\n";
+      continue;
+    }
+    add(kind === "%" ? "block_begin" : "variable_begin", source.slice(tag, place), tag);
+    inTag(kind as "%" | "{");
+  }
+  add("end", "", source.length);
+  return tokens;
+}
+
+/** A fault of the template's text. */
+export function failure(fault: string, source: string, offset: number): Fault {
+  return new Fault(`${fault} (line ${lineOf(source, offset)})`);
+}
+
+export function lineOf(source: string, offset: number): number {
+  let line = 1;
+  for (let place = source.indexOf("\n"); place >= 0 && place < offset; place = source.indexOf("\n", place + 1)) line++;
+  return line;
+}
+
+function wholeValue(text: string): number | bigint {
+  const digits = text.replaceAll("_", "");
+  if (digits.length > 4300) throw new Fault("a number has more than 4300 digits");
+  return integer(BigInt(digits.startsWith("0") && !/^0[box]/i.test(digits) ? 0 : digits.toLowerCase()));
+}
+
+const controls: Record<string, string> = {
+  "\n": "",
+  "\\": "\\",
+  "'": "'",
+  '"': '"',
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+};
+
+/** A string's content, as Python's codec "unicode-escape" reads it. */
+function unescaped(text: string, source: string, offset: number): string {
+  if (!text.includes("\\")) return text;
+  // A backslash before a character that is not ASCII escapes the escape that Jinja has made of that character.
+  const escapes = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([^])|$)/gu;
+  return text.replace(escapes, (whole, ...groups: (string | undefined)[]) => {
+    const [x, u, U, octal, other] = groups;
+    const code = Number.parseInt(x ?? u ?? U ?? "", 16);
+    if (code > 0x10ffff) throw failure("a string has an escape beyond Unicode", source, offset);
+    if (!Number.isNaN(code)) return String.fromCodePoint(code);
+    if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
+    if (other === undefined || "xuUN".includes(other))
+      throw failure("a string has an escape that is not complete", source, offset);
+    if (other > "\x7f") {
+      return hexadecimal(other.codePointAt(0)!);
+    }
+    return controls[other] ?? whole;
+  });
+}
