@@ -78,7 +78,8 @@ export class ChatTemplate {
     if (tools !== null) checkList("tools", tools);
     if (documents !== null) checkList("documents", documents);
     for (const name of ["messages", "add_generation_prompt"])
-      if (Object.hasOwn(variables, name)) throw new ArgumentError(`${name} cannot be given to a template as a variable`);
+      if (Object.hasOwn(variables, name))
+        throw new ArgumentError(`${name} cannot be given to a template as a variable`);
     const chosen = this.#choose(template, tools !== null);
     const given: Record<string, unknown> = {
       ...this.#tokens,
@@ -103,11 +104,12 @@ export class ChatTemplate {
     const source = this.#sources.get(name);
     if (source === undefined) {
       const known = this.names.map((one) => JSON.stringify(one)).join(", ");
-      if (wanted !== undefined) throw new ArgumentError(`There is no template ${JSON.stringify(wanted)}, only ${known}`);
+      if (wanted !== undefined)
+        throw new ArgumentError(`There is no template ${JSON.stringify(wanted)}, only ${known}`);
       throw new FormatError(this.#file, `the model has several chat templates and none is the default: ${known}`);
     }
-    let parsed = this.#parsed.get(name);
-    if (!parsed) this.#parsed.set(name, (parsed = new Template(source, this.#file)));
+    const parsed = this.#parsed.get(name) ?? new Template(source, this.#file);
+    this.#parsed.set(name, parsed);
     return parsed;
   }
 }

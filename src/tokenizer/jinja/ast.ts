@@ -32,7 +32,6 @@ export type Expression =
       readonly test: Expression;
       readonly consequent: Expression;
       readonly otherwise: Expression | undefined;
-      readonly line: number;
     }
   | { readonly type: "attribute"; readonly node: Expression; readonly name: string }
   | { readonly type: "item"; readonly node: Expression; readonly key: Expression }

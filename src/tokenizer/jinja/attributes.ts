@@ -46,13 +46,14 @@ const others: Record<string, string> = {
 
 /** The attribute of a value, else its item, else undefined. @throws Fault for those of what is not there */
 export function getAttribute(value: Value, name: string, budget: Budget): Value {
-  return orElse(attributeOf(value, name, budget), () => orElse(itemOf(value, name), () => missing(value, name)));
+  return orElse(attributeOf(value, name, budget), () =>
+    orElse(itemOf(value, name, budget), () => missing(value, name)),
+  );
 }
 
 /** The item of a value, else its attribute, else undefined. @throws Fault for those of what is not there */
 export function getItem(value: Value, key: Value, budget: Budget): Value {
-  if (isText(value)) budget.characters(textOf(value).length);
-  const item = itemOf(value, key);
+  const item = itemOf(value, key, budget);
   if (item !== undefined) return item;
   const attribute = isText(key) ? attributeOf(value, textOf(key), budget) : undefined;
   return orElse(attribute, () => missing(value, key));
@@ -69,7 +70,7 @@ export function attributeOf(value: Value, name: string, budget: Budget): Value |
   if (value instanceof Dict) {
     if (changing.dict.includes(name)) return forbidden(value, name);
     const found = dictMethods.get(name);
-    return found && method(name, (given, named) => found(value, given, named), budget);
+    return found && method(name, (given, named) => found(value, given, named, budget), budget);
   }
   if (isList(value) && changing.list.includes(name)) return forbidden(value, name);
   if (isList(value) || value instanceof Tuple || value instanceof Range) {
@@ -88,12 +89,20 @@ function refused(value: Value, name: string): undefined {
 }
 
 /** The item alone; undefined where Python raises TypeError or LookupError. */
-function itemOf(value: Value, key: Value): Value | undefined {
+function itemOf(value: Value, key: Value, budget: Budget): Value | undefined {
   if (value instanceof Undefined) return value.fail();
-  if (value instanceof Dict) return isList(key) || key instanceof Dict ? undefined : value.get(key);
+  if (value instanceof Dict) {
+    try {
+      return value.get(key, budget);
+    } catch (error) {
+      // A key that cannot be one is not there.
+      if (error instanceof Fault) return undefined;
+      throw error;
+    }
+  }
   if (typeof key !== "number" && typeof key !== "boolean") return undefined;
   const index = Number(key);
-  if (isText(value)) return charactersOf(textOf(value)).at(index);
+  if (isText(value)) return charactersOf(textOf(value), budget).at(index);
   if (isList(value)) return value.at(index);
   if (value instanceof Tuple) return value.items.at(index);
   if (value instanceof Range) {
@@ -137,6 +146,7 @@ function textMethod(text: string, name: string, budget: Budget): Value | undefin
     (given, named) => {
       budget.characters(text.length);
       budget.step(text.length >> 4);
+      for (const value of given) if (isText(value)) budget.characters(textOf(value).length);
       const result = call(text, bind(name, parameters, given, named), budget);
       if (typeof result === "string") budget.characters(result.length);
       return result;
@@ -161,14 +171,14 @@ function formatted(text: string, given: readonly Value[], named: Named, budget: 
   );
 }
 
-type DictMethod = (dict: Dict, given: readonly Value[], named: Named) => Value;
+type DictMethod = (dict: Dict, given: readonly Value[], named: Named, budget: Budget) => Value;
 
 const dictMethods: ReadonlyMap<string, DictMethod> = new Map<string, DictMethod>([
   [
     "get",
-    (dict, given, named) => {
+    (dict, given, named, budget) => {
       const [key, otherwise] = bind("get", ["key", "default?", "/"], given, named);
-      return orElse(dict.get(key!), () => orElse(otherwise, () => null));
+      return orElse(dict.get(key!, budget), () => orElse(otherwise, () => null));
     },
   ],
   ["keys", (dict) => new View("keys", dict)],
@@ -211,10 +221,9 @@ function listMethod(value: readonly Value[] | Tuple | Range, name: string, budge
 /** `value[start:stop:step]` @throws Fault for what cannot be cut */
 export function slice(value: Value, start: Value, stop: Value, step: Value, budget: Budget): Value {
   if (value instanceof Undefined) return value.fail();
-  const source = isText(value) ? charactersOf(textOf(value)) : value instanceof Tuple ? value.items : value;
+  const source = isText(value) ? charactersOf(textOf(value), budget) : value instanceof Tuple ? value.items : value;
   if (!(typeof source === "string" || isList(source) || source instanceof Range))
     throw new Fault(`'${typeName(value)}' object is not subscriptable`);
-  if (isText(value)) budget.characters(textOf(value).length);
   const given = (bound: Value) => (bound === null ? undefined : asIndex(bound));
   const by = given(step) ?? 1;
   if (by === 0) throw new Fault("slice step cannot be zero");

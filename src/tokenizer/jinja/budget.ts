@@ -43,6 +43,11 @@ export class Budget {
       throw new Fault(`it reads and writes more than ${this.#limits.characters} characters`);
   }
 
+  /** Before a piece of a text is put beside others. */
+  piece(text: string): void {
+    this.characters(text.length + SLOT);
+  }
+
   /** Before a list of so many places is made. */
   slots(count: number): void {
     this.characters(OBJECT + SLOT * count);

@@ -8,6 +8,7 @@ import {
   isList,
   isNumber,
   isText,
+  lengthOf,
   Range,
   Stream,
   sizeOf,
@@ -41,7 +42,7 @@ export function equals(a: Value, b: Value, budget: Budget): boolean {
     if (a.size !== b.size) return false;
     return budget.nested(() => {
       for (const [key, value] of a.entries()) {
-        const other = b.get(key);
+        const other = b.get(key, budget);
         if (other === undefined || !equals(value, other, budget)) return false;
       }
       return true;
@@ -100,9 +101,9 @@ export function contains(container: Value, item: Value, budget: Budget): boolean
     if (!isText(item)) throw new Fault(`'in <string>' requires string as left operand, not ${typeName(item)}`);
     return occurrences(textOf(container), textOf(item), budget, { most: 1 }).length > 0;
   }
-  if (container instanceof Dict) return container.has(item);
+  if (container instanceof Dict) return container.has(item, budget);
   if (container instanceof Undefined) return false;
-  if (container instanceof View && container.kind === "keys") return container.dict.has(item);
+  if (container instanceof View && container.kind === "keys") return container.dict.has(item, budget);
   if (container instanceof Range && isNumber(item)) {
     const index = (Number(numeric(item)) - container.start) / container.step;
     return Number.isInteger(index) && index >= 0 && index < container.length;
@@ -116,8 +117,8 @@ export function contains(container: Value, item: Value, budget: Budget): boolean
 }
 
 /** `len(value)` @throws Fault for what has no length */
-export function length(value: Value): number {
-  const size = sizeOf(value);
+export function length(value: Value, budget: Budget): number {
+  const size = isText(value) ? lengthOf(textOf(value), budget) : sizeOf(value);
   if (size === undefined) throw new Fault(`object of type '${typeName(value)}' has no len()`);
   return size;
 }

@@ -107,9 +107,7 @@ export class ExpressionInterpreter {
       case "conditional":
         if (isTrue(this.evaluate(node.test, frame))) return this.evaluate(node.consequent, frame);
         if (node.otherwise) return this.evaluate(node.otherwise, frame);
-        return new Undefined(
-          () => `the inline if-expression on line ${node.line} evaluated to false and no else section was defined.`,
-        );
+        return new Undefined(() => "the inline if-expression evaluated to false and no else section was defined.");
       case "sign":
         return negated(node.operator, this.evaluate(node.node, frame));
       case "list":
@@ -122,9 +120,7 @@ export class ExpressionInterpreter {
         const dict = new Dict();
         for (const [keyNode, valueNode] of node.entries) {
           const key = this.evaluate(keyNode, frame);
-          this.budget.objects(2);
-          if (isText(key)) this.budget.characters(textOf(key).length);
-          dict.set(key, this.evaluate(valueNode, frame));
+          dict.set(key, this.evaluate(valueNode, frame), this.budget);
         }
         return dict;
       }

@@ -1,6 +1,6 @@
 /** Templates as Jinja reads them: expressions. */
 import { type Arguments, type Expression, Names, type Target } from "./ast.ts";
-import { failure, lineOf, type Token } from "./lexer.ts";
+import { failure, type Token } from "./lexer.ts";
 
 /** Runtimes differ in how deep they recurse before the stack overflows; Python goes 70 parentheses deep. */
 const DEEPEST = 100;
@@ -135,11 +135,10 @@ export class ExpressionParser {
 
   #conditional(): Expression {
     let node = this.#or();
-    while (this.#isName("if")) {
-      const line = lineOf(this.#source, this.next().offset);
+    while (this.skipName("if")) {
       const test = this.#or();
       const otherwise = this.skipName("else") ? this.deeper(() => this.#conditional()) : undefined;
-      node = { type: "conditional", test, consequent: node, otherwise, line };
+      node = { type: "conditional", test, consequent: node, otherwise };
     }
     return node;
   }

@@ -3,7 +3,7 @@ import { asBoolean, asText, asWhole, bind } from "./arguments.ts";
 import { attributeOf, getItem } from "./attributes.ts";
 import type { Budget } from "./budget.ts";
 import { compareValues, equals, length } from "./compare.ts";
-import { fixedText, roundedTo } from "./decimals.ts";
+import { roundedTo } from "./decimals.ts";
 import { percentFormat } from "./format.ts";
 import { iterate, listOf, stream } from "./iterate.ts";
 import { arithmetic, doubleOf, parseDouble, parseWhole, truncated, wholeOf } from "./numbers.ts";
@@ -173,57 +173,23 @@ function round(value: Value, [precision, method]: Given): Value {
   const whole = wholeOf(value);
   if (whole === undefined) return new Float(roundedTo(double, digits));
   if (digits >= 0) return whole;
-  const unit = 10n ** BigInt(Math.min(4300, -digits));
-  const rest = ((BigInt(whole) % unit) + unit) % unit;
-  const floor = BigInt(whole) - rest;
-  const up = rest * 2n > unit || (rest * 2n === unit && (floor / unit) % 2n !== 0n);
-  return arithmetic("+", Number(floor), up ? Number(unit) : 0);
+  const unit = 10 ** -digits;
+  const rest = doubleOf(arithmetic("%", whole, unit))!;
+  const floor = Number(whole) - rest;
+  const isUp = rest * 2 > unit || (rest * 2 === unit && (floor / unit) % 2 !== 0);
+  return isUp ? floor + unit : floor;
 }
 
 function truncate(value: Value, [most, kill, end, leeway]: Given, budget: Budget): Value {
-  const text = asText(value);
   const limit = asWhole(most, 255);
   const ending = end === undefined ? "..." : asText(end);
-  if (limit < lengthOf(ending)) throw new Fault(`expected length >= ${lengthOf(ending)}, got ${limit}`);
-  budget.characters(2 * text.length);
-  const characters = [...charactersOf(text)];
+  if (limit < lengthOf(ending, budget)) throw new Fault(`expected length >= ${lengthOf(ending, budget)}, got ${limit}`);
+  if (length(value, budget) <= limit + asWhole(leeway ?? undefined, 5)) return value;
+  const characters = [...charactersOf(asText(value), budget)];
   budget.slots(characters.length);
-  if (characters.length <= limit + asWhole(leeway ?? undefined, 5)) return text;
-  const cut = characters.slice(0, limit - lengthOf(ending)).join("");
+  const cut = characters.slice(0, limit - lengthOf(ending, budget)).join("");
   const place = asBoolean(kill) ? -1 : cut.lastIndexOf(" ");
   return (place < 0 ? cut : cut.slice(0, place)) + ending;
-}
-
-function fileSize(value: Value, [isBinary]: Given): Value {
-  const bytes = isText(value) ? parseDouble(textOf(value)) : doubleOf(value);
-  if (bytes === undefined) throw new Fault("could not convert the value to a float");
-  const base = asBoolean(isBinary) ? 1024 : 1000;
-  if (bytes === 1) return "1 Byte";
-  if (bytes < base) return `${truncated(bytes)} Bytes`;
-  const letters = asBoolean(isBinary) ? "KMGTPEZY" : "kMGTPEZY";
-  let power = 0;
-  while (power < 7 && bytes >= base ** (power + 2)) power++;
-  return `${fixedText((base * bytes) / base ** (power + 2), 1)} ${letters[power]}${asBoolean(isBinary) ? "i" : ""}B`;
-}
-
-function urlEncode(value: Value, budget: Budget): Value {
-  const quote = (part: Value, isQuery: boolean) => {
-    const text = textFor(part, budget);
-    budget.characters(9 * text.length);
-    const encoded = encodeURIComponent(text).replace(
-      /[!'()*]/g,
-      (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-    );
-    return isQuery ? encoded.replaceAll("%20", "+") : encoded.replaceAll("%2F", "/");
-  };
-  const pairs = value instanceof Dict ? new View("items", value) : value;
-  if (isText(pairs) || isNumber(pairs) || pairs === null) return quote(pairs, false);
-  const parts: string[] = [];
-  for (const pair of iterate(pairs, budget)) {
-    const [key, item] = listOf(pair, budget);
-    parts.push(`${quote(key ?? null, true)}=${quote(item ?? null, true)}`);
-  }
-  return parts.join("&");
 }
 
 /** Filters whose parameters have names; behind the value. */
@@ -270,7 +236,7 @@ const simple: Record<
     "width?",
     (value, [width], budget) => {
       const text = textFor(value, budget);
-      const missing = Math.max(0, asWhole(width, 80) - lengthOf(text));
+      const missing = Math.max(0, asWhole(width, 80) - lengthOf(text, budget));
       budget.characters(missing);
       const left = (missing >> 1) + (missing & asWhole(width, 80) & 1);
       return " ".repeat(left) + text + " ".repeat(missing - left);
@@ -293,7 +259,6 @@ const simple: Record<
     },
   ],
   escape: ["", (value, _, budget) => escaped(value, budget)],
-  filesizeformat: ["binary?", fileSize],
   first: [
     "",
     (value, _, budget) => {
@@ -346,7 +311,7 @@ const simple: Record<
       return orElse(items.at(-1), () => newUndefined("No last item, sequence was empty."));
     },
   ],
-  length: ["", (value) => length(value)],
+  length: ["", (value, _, budget) => length(value, budget)],
   list: ["", (value, _, budget) => listOf(value, budget)],
   lower: ["", (value, _, budget) => textFor(value, budget).toLowerCase()],
   max: ["case_sensitive? attribute?", (value, given, budget) => extreme(value, given, -1, budget)],
@@ -365,7 +330,7 @@ const simple: Record<
   reverse: [
     "",
     (value, _, budget) => {
-      if (isText(value)) return [...charactersOf(textFor(value, budget))].reverse().join("");
+      if (isText(value)) return [...charactersOf(textFor(value, budget), budget)].reverse().join("");
       const items = reversible(value, budget);
       if (!items) return listOf(value, budget).reverse();
       return stream(items.reverse(), budget, (all) => all);
@@ -447,15 +412,13 @@ const simple: Record<
         const seen = new Dict();
         for (const item of items) {
           const key = fold(get(item));
-          if (seen.has(key)) continue;
-          budget.objects(4);
-          seen.set(key, true);
+          if (seen.has(key, budget)) continue;
+          seen.set(key, true, budget);
           yield item;
         }
       }),
   ],
   upper: ["", (value, _, budget) => textFor(value, budget).toUpperCase()],
-  urlencode: ["", (value, _, budget) => urlEncode(value, budget)],
   wordcount: ["", (value, _, budget) => textFor(value, budget).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0],
 };
 
@@ -515,7 +478,7 @@ export const filters: ReadonlyMap<string, Operation> = new Map<string, Operation
     (value, positional, named, budget) => {
       if (positional.length > 0 && named.size > 0)
         throw new Fault("can't handle positional and keyword arguments at the same time");
-      const values = named.size > 0 ? Dict.of(named) : new Tuple(positional);
+      const values = named.size > 0 ? Dict.of(named, budget) : new Tuple(positional);
       return percentFormat(str(value, budget), values, budget);
     },
   ],
@@ -551,9 +514,11 @@ export const filters: ReadonlyMap<string, Operation> = new Map<string, Operation
 
 /** Filters that Jinja has and this has not. */
 export const unsupportedFilters: ReadonlySet<string> = new Set([
+  "filesizeformat",
   "pprint",
   "random",
   "striptags",
+  "urlencode",
   "urlize",
   "wordwrap",
   "xmlattr",

@@ -8,12 +8,15 @@ import {
   Dict,
   Fault,
   Float,
+  isList,
   isNumber,
   isText,
   lengthOf,
+  Range,
   Tuple,
   textOf,
   typeName,
+  Undefined,
   type Value,
 } from "./values.ts";
 
@@ -32,7 +35,7 @@ interface Layout {
 
 /** @throws Fault before more is written than the budget allows */
 function padded(sign: string, body: string, layout: Layout, budget: Budget): string {
-  const missing = Math.max(0, layout.width - lengthOf(sign + body));
+  const missing = Math.max(0, layout.width - lengthOf(sign + body, budget));
   budget.characters(missing + body.length);
   const filling = (count: number) => layout.fill.repeat(count);
   if (layout.align === "<") return sign + body + filling(missing);
@@ -80,9 +83,10 @@ function wholeText(value: number | bigint, form: string, layout: Layout, budget:
 }
 
 /** The first characters of a text. */
-function shortened(text: string, most: number | undefined): string {
-  const characters = charactersOf(text);
-  if (most === undefined || characters.length <= most) return text;
+function shortened(text: string, most: number | undefined, budget: Budget): string {
+  if (most === undefined) return text;
+  const characters = charactersOf(text, budget);
+  if (characters.length <= most) return text;
   return typeof characters === "string" ? characters.slice(0, most) : characters.slice(0, most).join("");
 }
 
@@ -139,7 +143,7 @@ export function percentFormat(format: string, values: Value, budget: Budget): st
       pieces.push("%");
       continue;
     }
-    const value = name === undefined ? next() : field(values, name);
+    const value = name === undefined ? next() : field(values, name, budget);
     const left = flags!.includes("-") || wanted < 0;
     const layout: Layout = {
       fill: !left && flags!.includes("0") ? "0" : " ",
@@ -153,17 +157,18 @@ export function percentFormat(format: string, values: Value, budget: Budget): st
     pieces.push(converted(value, form!, layout, budget));
   }
   pieces.push(format.slice(place));
-  if (!named && used < list.length && !(values instanceof Dict) && (values instanceof Tuple || !isMapping(values)))
+  if (!named && used < list.length && !isMapping(values))
     throw new Fault("not all arguments converted during string formatting");
   return pieces.join("");
 }
 
-// Python takes a list for a mapping here, as it can be subscripted.
-const isMapping = (value: Value) => Array.isArray(value);
+// What can be subscripted is a mapping here, which may hold more than is used.
+const isMapping = (value: Value) =>
+  isList(value) || value instanceof Dict || value instanceof Range || value instanceof Undefined;
 
-function field(values: Value, name: string): Value {
+function field(values: Value, name: string, budget: Budget): Value {
   if (!(values instanceof Dict)) throw new Fault("format requires a mapping");
-  const value = values.get(name);
+  const value = values.get(name, budget);
   if (value === undefined) throw new Fault(`there is no ${JSON.stringify(name)} for the format`);
   return value;
 }
@@ -173,7 +178,7 @@ function converted(value: Value, form: string, layout: Layout, budget: Budget): 
   const text = (content: string) =>
     padded(
       "",
-      shortened(content, layout.precision),
+      shortened(content, layout.precision, budget),
       { ...layout, fill: " ", align: layout.align === "<" ? "<" : ">" },
       budget,
     );
@@ -181,7 +186,7 @@ function converted(value: Value, form: string, layout: Layout, budget: Budget): 
   if (form === "r") return text(repr(value, budget));
   if (form === "a") return text(ascii(repr(value, budget)));
   if (form === "c") {
-    if (isText(value) && lengthOf(textOf(value)) === 1) return text(textOf(value));
+    if (isText(value) && lengthOf(textOf(value), budget) === 1) return text(textOf(value));
     if (typeof value === "number" && value >= 0 && value <= 0x10ffff) return text(String.fromCodePoint(value));
     throw new Fault("%c requires int or char");
   }
@@ -276,7 +281,7 @@ function formatValue(value: Value, text: string, budget: Budget): string {
     if (form !== undefined && form !== "s") return refuse();
     if (sign || layout.alternate || grouping || layout.align === "=")
       throw new Fault("Sign, '=', '#' and ',' are not allowed in string format specifier");
-    return padded("", shortened(textOf(value), layout.precision), layout, budget);
+    return padded("", shortened(textOf(value), layout.precision, budget), layout, budget);
   }
   if (!isNumber(value)) throw new Fault(`unsupported format string passed to ${typeName(value)}.__format__`);
   const whole = wholeOf(value);

@@ -43,7 +43,9 @@ class Conversion {
         // JavaScript does not tell 2 from 2.0; beyond 2^53 an int would claim digits that it has not.
         return Number.isSafeInteger(value) && !Object.is(value, -0) ? value : new Float(value);
       case "bigint":
-        return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : checked(value, place);
+        return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
+          ? Number(value)
+          : checked(value, place);
       case "undefined":
         return null;
       case "object":
@@ -75,7 +77,7 @@ class Conversion {
     for (const [key, item] of value instanceof Map ? value : Object.entries(value)) {
       if (typeof key !== "string") throw new ArgumentError(`${place} has a key that is not a string`);
       this.#size.characters += key.length;
-      if (item !== undefined) dict.set(key, this.convert(item, `${place}.${key}`));
+      if (item !== undefined) dict.set(key, this.convert(item, `${place}.${key}`), undefined);
     }
     return dict;
   }

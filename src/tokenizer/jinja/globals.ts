@@ -101,8 +101,7 @@ export function globals(budget: Budget, now: Date): Map<string, Value> {
     const [keys, value = null] = bind("fromkeys", ["iterable", "value?", "/"], positional, named);
     const dict = new Dict();
     for (const key of iterate(keys!, budget)) {
-      budget.objects(2);
-      dict.set(key, value);
+      dict.set(key, value, budget);
     }
     return dict;
   });
@@ -111,18 +110,18 @@ export function globals(budget: Budget, now: Date): Map<string, Value> {
     (positional, named) => dictOf("dict", positional, named, budget),
     new Map([["fromkeys", fromKeys]]),
   );
-  return new Map<string, Value>([...values, ["dict", dict]]);
+  // The blocks of a template by name, which none has.
+  const self = new Attributes("TemplateReference", () => undefined);
+  return new Map<string, Value>([...values, ["dict", dict], ["self", self]]);
 }
 
 /** `dict(mapping or pairs, **named)` */
 function dictOf(name: string, positional: readonly Value[], named: Named, budget: Budget): Dict {
   if (positional.length > 1) throw new Fault(`${name} expected at most 1 argument, got ${positional.length}`);
   const [source] = positional;
+  if (source instanceof Undefined) source.fail();
   const dict = new Dict();
-  const set = (key: Value, value: Value) => {
-    budget.objects(2);
-    dict.set(key, value);
-  };
+  const set = (key: Value, value: Value) => dict.set(key, value, budget);
   if (source instanceof Dict) for (const [key, value] of source.entries()) set(key, value);
   else if (source !== undefined) {
     for (const pair of iterate(source, budget)) {

@@ -24,8 +24,7 @@ export class Interpreter extends ExpressionInterpreter {
 
   #write(value: Value, output: string[]): void {
     const text = str(value, this.budget);
-    this.budget.slots(1);
-    this.budget.characters(text.length);
+    this.budget.piece(text);
     output.push(text);
   }
 
@@ -225,7 +224,7 @@ export class Interpreter extends ExpressionInterpreter {
       frame.set("caller", left.get("caller") ?? new Undefined(() => "No caller defined"));
       left.delete("caller");
     }
-    if (special.has("kwargs")) frame.set("kwargs", Dict.of(left));
+    if (special.has("kwargs")) frame.set("kwargs", Dict.of(left, this.budget));
     else if (left.size > 0) throw new Fault(`macro '${name}' takes no keyword argument '${[...left.keys()][0]}'`);
     if (special.has("varargs")) frame.set("varargs", new Tuple(positional.slice(parameters.length)));
     else if (positional.length > parameters.length)

@@ -1,7 +1,8 @@
 /** The text of a template as tokens, with white space dropped as transformers has Jinja drop it (`trim_blocks`, `lstrip_blocks`). */
+import { exact } from "./numbers.ts";
 import { isSpace, space } from "./spaces.ts";
 import { hexadecimal } from "./text.ts";
-import { Fault, Float, integer, type Value } from "./values.ts";
+import { Fault, Float, type Value } from "./values.ts";
 
 /** A token. */
 export interface Token {
@@ -84,29 +85,37 @@ export function tokenize(source: string): Token[] {
         return match?.[0];
       };
       if (take(spaces) !== undefined) continue;
-      let text = source[place - 1] === "." ? undefined : take(float);
-      if (text !== undefined) add("float", text, begin, new Float(Number(text.replaceAll("_", ""))));
-      else if ((text = take(whole)) !== undefined) add("integer", text, begin, wholeValue(text));
-      else if ((text = take(word)) !== undefined) {
-        if (!identifier.test(text)) throw failure("an identifier has a character that it cannot have", source, begin);
-        add("name", text, begin);
-      } else if (source[place] === "'" || source[place] === '"') {
-        const quote = source[place]!;
+      const number = (source[place - 1] === "." ? undefined : take(float)) ?? take(whole);
+      if (number !== undefined) {
+        const value = exactly(number);
+        add(value instanceof Float ? "float" : "integer", number, begin, value);
+        continue;
+      }
+      const name = take(word);
+      if (name !== undefined) {
+        if (!identifier.test(name)) throw failure("an identifier has a character that it cannot have", source, begin);
+        add("name", name, begin);
+        continue;
+      }
+      const quote = source[place]!;
+      if (quote === "'" || quote === '"') {
         let last = place + 1;
         while (last < source.length && source[last] !== quote) last += source[last] === "\\" ? 2 : 1;
         if (last >= source.length) throw failure("a string is not closed", source, begin);
-        text = source.slice(place + 1, last);
+        const text = source.slice(place + 1, last);
         place = last + 1;
         add("string", text, begin, unescaped(text, source, begin));
-      } else if ((text = take(operator)) !== undefined) {
-        if (closing[text] !== undefined) open.push(closing[text]!);
-        else if (")]}".includes(text)) {
-          const expected = open.pop();
-          if (expected !== text)
-            throw failure(`unexpected '${text}'${expected ? `, expected '${expected}'` : ""}`, source, begin);
-        }
-        add(text, text, begin);
-      } else throw failure(`unexpected character ${JSON.stringify(source[place])}`, source, place);
+        continue;
+      }
+      const sign = take(operator);
+      if (sign === undefined) throw failure(`unexpected character ${JSON.stringify(quote)}`, source, begin);
+      if (closing[sign] !== undefined) open.push(closing[sign]!);
+      else if (")]}".includes(sign)) {
+        const expected = open.pop();
+        if (expected !== sign)
+          throw failure(`unexpected '${sign}'${expected ? `, expected '${expected}'` : ""}`, source, begin);
+      }
+      add(sign, sign, begin);
     }
   };
 
@@ -123,9 +132,12 @@ export function tokenize(source: string): Token[] {
     if (raw) {
       data(text, raw[1]!, true);
       pass(tag + raw[0].length);
-      let end: RegExpExecArray | null = null;
       let stop = source.indexOf("{%", place);
-      while (stop >= 0 && !(end = matchAt(rawEnd, stop))) stop = source.indexOf("{%", stop + 2);
+      let end = stop < 0 ? null : matchAt(rawEnd, stop);
+      while (stop >= 0 && !end) {
+        stop = source.indexOf("{%", stop + 2);
+        end = stop < 0 ? null : matchAt(rawEnd, stop);
+      }
       if (!end) throw failure("the end of a raw block is missing", source, tag);
       data(source.slice(place, stop), end[1]!, true);
       pass(stop + end[0].length);
@@ -158,16 +170,16 @@ export function failure(fault: string, source: string, offset: number): Fault {
   return new Fault(`${fault} (line ${lineOf(source, offset)})`);
 }
 
-export function lineOf(source: string, offset: number): number {
+function lineOf(source: string, offset: number): number {
   let line = 1;
   for (let place = source.indexOf("\n"); place >= 0 && place < offset; place = source.indexOf("\n", place + 1)) line++;
   return line;
 }
 
-function wholeValue(text: string): number | bigint {
-  const digits = text.replaceAll("_", "");
-  if (digits.length > 4300) throw new Fault("a number has more than 4300 digits");
-  return integer(BigInt(digits.startsWith("0") && !/^0[box]/i.test(digits) ? 0 : digits.toLowerCase()));
+/** The value of a number as it is written. */
+function exactly(text: string): Value {
+  const number = Number(text.replaceAll("_", ""));
+  return /^0[box]/i.test(text) || !/[.e]/i.test(text) ? exact(number) : new Float(number);
 }
 
 const controls: Record<string, string> = {
@@ -188,7 +200,7 @@ const controls: Record<string, string> = {
 function unescaped(text: string, source: string, offset: number): string {
   if (!text.includes("\\")) return text;
   // A backslash before a character that is not ASCII escapes the escape that Jinja has made of that character.
-  const escapes = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([^])|$)/gu;
+  const escapes = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([\s\S])|$)/gu;
   return text.replace(escapes, (whole, ...groups: (string | undefined)[]) => {
     const [x, u, U, octal, other] = groups;
     const code = Number.parseInt(x ?? u ?? U ?? "", 16);

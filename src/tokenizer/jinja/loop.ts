@@ -1,7 +1,19 @@
 /** What `loop` is in a loop. */
 import type { Budget } from "./budget.ts";
 import { equals } from "./compare.ts";
-import { Attributes, Callable, Fault, orElse, sizeOf, Tuple, Undefined, type Value } from "./values.ts";
+import {
+  Attributes,
+  Callable,
+  Fault,
+  isText,
+  lengthOf,
+  orElse,
+  sizeOf,
+  Tuple,
+  textOf,
+  Undefined,
+  type Value,
+} from "./values.ts";
 
 export class LoopState {
   readonly value: Attributes;
@@ -60,7 +72,10 @@ export class LoopState {
 
   #count(): number {
     if (this.#length !== undefined) return this.#length;
-    const size = this.#whole === undefined ? undefined : sizeOf(this.#whole);
+    const size =
+      this.#whole !== undefined && isText(this.#whole)
+        ? lengthOf(textOf(this.#whole), this.#budget)
+        : sizeOf(this.#whole ?? null);
     if (size !== undefined) this.#length = size;
     else {
       const rest: Value[] = [];

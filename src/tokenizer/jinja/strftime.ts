@@ -131,6 +131,7 @@ function field(letter: string, date: Date): Field | undefined {
 export function strftime(format: string, date: Date, budget: Budget): string {
   budget.characters(4 * format.length);
   return format.replace(/%([-_0^#]*)(\d*)[EO]?([a-zA-Z%])/g, (whole, flags: string, width: string, letter: string) => {
+    budget.step(4);
     if (width.length > 3) throw new Fault("a date with a width of more than 999 is not supported");
     const replaced = composed[letter];
     const one = replaced === undefined ? field(letter, date) : strftime(replaced, date, budget);

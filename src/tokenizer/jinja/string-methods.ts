@@ -8,7 +8,7 @@ import { charactersOf, Fault, isText, lengthOf, Tuple, textOf, type Value } from
 /** Where a text begins and ends without certain characters at its sides, white space by default. */
 function stripped(text: string, characters: string | undefined, left: boolean, right: boolean, budget: Budget): string {
   budget.characters(text.length);
-  const list = characters === undefined ? undefined : charactersOf(text + characters);
+  const list = characters === undefined ? undefined : charactersOf(text + characters, budget);
   let start = 0;
   let end = text.length;
   if (list === undefined || typeof list === "string") {
@@ -95,7 +95,7 @@ function split(
 export function replace(text: string, old: string, replacement: string, most: number, budget: Budget): string {
   const limit = most < 0 ? Number.POSITIVE_INFINITY : most;
   if (old === "") {
-    const characters = [...charactersOf(text)];
+    const characters = [...charactersOf(text, budget)];
     const count = Math.min(limit, characters.length + 1);
     budget.slots(characters.length);
     budget.characters(text.length + count * replacement.length);
@@ -134,24 +134,30 @@ export function capitalize(text: string): string {
 
 /** `text.center(width)` and its kind; Python puts the odd one left where the width is odd. */
 function justified(text: string, width: number, fill: string, side: "left" | "right" | "both", budget: Budget): string {
-  if (lengthOf(fill) !== 1) throw new Fault("The fill character must be exactly one character long");
-  const missing = Math.max(0, width - lengthOf(text));
+  if (lengthOf(fill, budget) !== 1) throw new Fault("The fill character must be exactly one character long");
+  const missing = Math.max(0, width - lengthOf(text, budget));
   budget.characters(text.length + missing);
   const left = side === "left" ? 0 : side === "right" ? missing : (missing >> 1) + (missing & width & 1);
   return fill.repeat(left) + text + fill.repeat(missing - left);
 }
 
 /** Whether a text begins, or ends, with one of several. */
-function hasAtEnd(text: string, wanted: Value | undefined, range: readonly (Value | undefined)[], atStart: boolean) {
-  const part = sliced(text, range);
+function hasAtEnd(
+  text: string,
+  wanted: Value | undefined,
+  range: readonly (Value | undefined)[],
+  atStart: boolean,
+  budget: Budget,
+) {
+  const part = sliced(text, range, budget);
   const list = wanted instanceof Tuple ? wanted.items : [wanted];
   return list.some((item) => (atStart ? part.startsWith(asText(item)) : part.endsWith(asText(item))));
 }
 
 /** The part of a text that start and end name. */
-function sliced(text: string, [start, end]: readonly (Value | undefined)[]): string {
+function sliced(text: string, [start, end]: readonly (Value | undefined)[], budget: Budget): string {
   if ((start ?? null) === null && (end ?? null) === null) return text;
-  const characters = charactersOf(text);
+  const characters = charactersOf(text, budget);
   const part = characters.slice(
     asWhole(start ?? undefined, 0),
     end === null ? undefined : asWhole(end, characters.length),
@@ -167,12 +173,12 @@ function find(
   backwards: boolean,
   budget: Budget,
 ) {
-  const part = sliced(text, range);
+  const part = sliced(text, range, budget);
   const place = occurrences(part, asText(wanted), budget, { most: 1, backwards })[0];
   if (place === undefined) return -1;
-  const length = lengthOf(text);
+  const length = lengthOf(text, budget);
   const start = asWhole(range[0] ?? undefined, 0);
-  return lengthOf(part.slice(0, place)) + (start < 0 ? Math.max(0, length + start) : start);
+  return lengthOf(part.slice(0, place), budget) + (start < 0 ? Math.max(0, length + start) : start);
 }
 
 function partition(text: string, separator: Value | undefined, backwards: boolean, budget: Budget): Value {
@@ -231,10 +237,16 @@ export const stringMethods: ReadonlyMap<string, StringMethod> = new Map<string, 
     "count",
     [
       ["sub", "start?", "end?", "/"],
-      (text, [part, ...range], budget) => countOf(sliced(text, range), asText(part), budget),
+      (text, [part, ...range], budget) => countOf(sliced(text, range, budget), asText(part), budget),
     ],
   ],
-  ["endswith", [["suffix", "start?", "end?", "/"], (text, [suffix, ...range]) => hasAtEnd(text, suffix, range, false)]],
+  [
+    "endswith",
+    [
+      ["suffix", "start?", "end?", "/"],
+      (text, [suffix, ...range], budget) => hasAtEnd(text, suffix, range, false, budget),
+    ],
+  ],
   ["expandtabs", [["tabsize?"], (text, [size], budget) => expandTabs(text, asWhole(size, 8), budget)]],
   [
     "find",
@@ -301,7 +313,10 @@ export const stringMethods: ReadonlyMap<string, StringMethod> = new Map<string, 
   ["splitlines", [["keepends?"], (text, [keep], budget) => splitLines(text, asBoolean(keep), budget)]],
   [
     "startswith",
-    [["prefix", "start?", "end?", "/"], (text, [prefix, ...range]) => hasAtEnd(text, prefix, range, true)],
+    [
+      ["prefix", "start?", "end?", "/"],
+      (text, [prefix, ...range], budget) => hasAtEnd(text, prefix, range, true, budget),
+    ],
   ],
   ["strip", [["chars?", "/"], (text, [characters], budget) => strip(text, optional(characters), budget)]],
   [
@@ -324,7 +339,7 @@ export const stringMethods: ReadonlyMap<string, StringMethod> = new Map<string, 
 ]);
 
 function countOf(text: string, part: string, budget: Budget): number {
-  return part === "" ? lengthOf(text) + 1 : occurrences(text, part, budget).length;
+  return part === "" ? lengthOf(text, budget) + 1 : occurrences(text, part, budget).length;
 }
 
 function found(place: number): number {
@@ -333,7 +348,7 @@ function found(place: number): number {
 }
 
 function zeroFilled(text: string, width: number, budget: Budget): string {
-  const missing = Math.max(0, width - lengthOf(text));
+  const missing = Math.max(0, width - lengthOf(text, budget));
   budget.characters(text.length + missing);
   const sign = /^[+-]/.test(text) ? text[0]! : "";
   return sign + "0".repeat(missing) + text.slice(sign.length);

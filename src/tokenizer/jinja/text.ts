@@ -31,7 +31,7 @@ export function str(value: Value, budget: Budget): string {
 export function repr(value: Value, budget: Budget): string {
   const pieces: string[] = [];
   const write = (piece: string) => {
-    budget.characters(piece.length);
+    budget.piece(piece);
     pieces.push(piece);
   };
   const list = (items: Iterable<Value>, open: string, close: string) => {
@@ -141,7 +141,7 @@ export interface JsonOptions {
 export function json(value: Value, options: JsonOptions, budget: Budget): string {
   const pieces: string[] = [];
   const write = (piece: string) => {
-    budget.characters(piece.length);
+    budget.piece(piece);
     pieces.push(piece);
   };
   const text = (content: string) => {
@@ -188,7 +188,7 @@ export function json(value: Value, options: JsonOptions, budget: Budget): string
         if (name === undefined) throw new Fault(`keys must be str, int, float, bool or None, not ${typeName(key)}`);
         text(name);
         write(options.separators[1]);
-        visit(item.get(key)!, level + 1);
+        visit(item.get(key, budget)!, level + 1);
       };
       budget.nested(() => all(keys, "{", "}", entry, level));
     } else throw new Fault(`Object of type ${typeName(item)} is not JSON serializable`);

@@ -1,7 +1,8 @@
 /** The values that templates compute with: Python's, held as JavaScript's where the two agree. */
+import type { Budget } from "./budget.ts";
 
 /**
- * null is None; a number is an int (a bigint one beyond 2^53), floats are objects so that 2.0 stays one; an array is a list.
+ * null is None; a number is an int (a bigint one beyond 2^53, which can be written and compared), floats are objects so that 2.0 stays one; an array is a list.
  * Lists and dicts never change: the sandbox that templates run in forbids it.
  */
 export type Value =
@@ -119,10 +120,11 @@ type Key = string | number | bigint | symbol | null | object;
 
 const undefinedKey = Symbol("undefined");
 
-/** Equal values have equal keys. @throws Fault for what Python cannot hash */
-function keyOf(value: Value): Key {
+/** Equal values have equal keys. @throws Fault for what Python cannot hash, and for tuples of more than scalars */
+function keyOf(value: Value, budget: Budget | undefined): Key {
   switch (typeof value) {
     case "string":
+      budget?.characters(value.length);
       return value.startsWith("\0") ? `\0s${value}` : value;
     case "boolean":
       return Number(value);
@@ -131,16 +133,21 @@ function keyOf(value: Value): Key {
       return value;
   }
   if (value === null) return null;
-  if (value instanceof Float) return Number.isInteger(value.value) ? integer(BigInt(value.value)) : value.value;
-  if (value instanceof Markup) return keyOf(value.text);
+  if (value instanceof Float) return value.value;
+  if (value instanceof Markup) return keyOf(value.text, budget);
   if (value instanceof Undefined) return undefinedKey;
   if (value instanceof Tuple) {
-    // A tuple of scalars is as good as its text; keys of other things have none.
-    const keys = value.items.map(keyOf);
-    if (keys.every((key) => typeof key !== "object" || key === null))
-      return `\0t${JSON.stringify(keys.map((key) => (typeof key === "string" ? key : [String(key)])))}`;
+    // A tuple of scalars is as good as its text.
+    const keys = value.items.map((item) => {
+      budget?.step();
+      const key = item instanceof Tuple ? item : keyOf(item, budget);
+      if (typeof key === "object" && key !== null)
+        throw new Fault("a tuple of more than scalars is not supported as a key");
+      return typeof key === "string" ? key : [String(key)];
+    });
+    return `\0t${JSON.stringify(keys)}`;
   }
-  if (Array.isArray(value) || value instanceof Dict || value instanceof Tuple)
+  if (isList(value) || value instanceof Dict || value instanceof View)
     throw new Fault(`unhashable type: '${typeName(value)}'`);
   return value;
 }
@@ -151,15 +158,16 @@ export class Dict {
   /** Keys that are not the strings they are found by. */
   #names: Map<Key, Value> | undefined;
 
-  static of(entries: Iterable<readonly [Value, Value]>): Dict {
+  static of(entries: Iterable<readonly [Value, Value]>, budget: Budget): Dict {
     const dict = new Dict();
-    for (const [key, value] of entries) dict.set(key, value);
+    for (const [key, value] of entries) dict.set(key, value, budget);
     return dict;
   }
 
-  /** For those that make a dict; afterwards it does not change. */
-  set(name: Value, value: Value): void {
-    const key = keyOf(name);
+  /** For those that make a dict; afterwards it does not change. @param budget what a template makes counts */
+  set(name: Value, value: Value, budget: Budget | undefined): void {
+    budget?.objects(2);
+    const key = keyOf(name, budget);
     if (key !== name && !this.#values.has(key)) {
       this.#names ??= new Map();
       this.#names.set(key, name);
@@ -167,12 +175,12 @@ export class Dict {
     this.#values.set(key, value);
   }
 
-  get(name: Value): Value | undefined {
-    return this.#values.get(keyOf(name));
+  get(name: Value, budget: Budget): Value | undefined {
+    return this.#values.get(keyOf(name, budget));
   }
 
-  has(name: Value): boolean {
-    return this.#values.has(keyOf(name));
+  has(name: Value, budget: Budget): boolean {
+    return this.#values.has(keyOf(name, budget));
   }
 
   get size(): number {
@@ -209,13 +217,6 @@ export class View {
     else if (this.kind === "values") yield* this.dict.values();
     else for (const entry of this.dict.entries()) yield new Tuple(entry);
   }
-}
-
-/** A bigint as it is held: a number where that is exact. @throws Fault beyond the digits that Python prints */
-export function integer(value: bigint): number | bigint {
-  if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return Number(value);
-  if (BigInt.asIntN(14_280, value) !== value) throw new Fault("an integer has more than 4300 digits");
-  return value;
 }
 
 export const isText = (value: Value): value is string | Markup => typeof value === "string" || value instanceof Markup;
@@ -256,9 +257,8 @@ const typeNames = [
   [Callable, "function"],
 ] as const;
 
-/** How many items or characters a value has, undefined for what has no length. */
+/** How many items a value has, undefined for texts and for what has no length. */
 export function sizeOf(value: Value): number | undefined {
-  if (isText(value)) return lengthOf(textOf(value));
   if (isList(value) || value instanceof Range) return value.length;
   if (value instanceof Tuple) return value.items.length;
   if (value instanceof Dict) return value.size;
@@ -287,7 +287,19 @@ export const textOf = (value: string | Markup): string => (typeof value === "str
 const surrogate = /[\ud800-\udfff]/;
 
 /** The characters of a text, where Python counts others than JavaScript. */
-export const charactersOf = (text: string): string | string[] => (surrogate.test(text) ? Array.from(text) : text);
+export function charactersOf(text: string, budget: Budget): string | string[] {
+  budget.characters(text.length);
+  if (!surrogate.test(text)) return text;
+  budget.slots(text.length);
+  return Array.from(text);
+}
 
 /** How many characters Python counts. */
-export const lengthOf = (text: string): number => charactersOf(text).length;
+export function lengthOf(text: string, budget: Budget): number {
+  budget.characters(text.length);
+  if (!surrogate.test(text)) return text.length;
+  budget.step(text.length >> 3);
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
