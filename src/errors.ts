@@ -1,8 +1,16 @@
 /** The errors that Siskin throws, each naming what was wrong and where. */
+import { clip } from "./show.ts";
 
-/** The base of every error thrown on purpose. */
+/** Names out of a file may be megabytes long. */
+const LONGEST_MESSAGE = 1000;
+
+/** The base of every error thrown on purpose. Its message is cut after 1,000 characters. */
 export class SiskinError extends Error {
   override name = "SiskinError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(clip(message, LONGEST_MESSAGE), options);
+  }
 }
 
 /** A model file, tokenizer or capsule that is truncated, malformed or of an unsupported kind; names the file and the byte. */
@@ -35,6 +43,11 @@ export class ArgumentError extends SiskinError {
 /** Use of a tensor, session or model after its `dispose()`. */
 export class DisposedError extends SiskinError {
   override name = "DisposedError";
+}
+
+/** A call that would change a session while another one is about it. */
+export class BusyError extends SiskinError {
+  override name = "BusyError";
 }
 
 /** The model's window is full, or a cache cannot take what is asked of it. */

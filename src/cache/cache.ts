@@ -2,7 +2,7 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../model/rotary.ts";
-import { CachedHead } from "./head.ts";
+import { CachedHead, type Content } from "./head.ts";
 import type { CacheForm } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
 import { Positions } from "./positions.ts";
@@ -13,6 +13,18 @@ export type Scheme = "contiguous" | "original";
 /** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
 export const HEAD_ENTRY_BYTES = 16;
 
+/** What a cache was when an attempt to change it began, and what was put aside since. */
+interface Attempt {
+  readonly lengths: readonly number[];
+  readonly absolutePosition: number;
+  readonly table: number;
+  readonly pageCapacity: number;
+  /** Pages shared with a fork that were copied to be written to: still held, to be put back. */
+  readonly copied: { readonly head: CachedHead; readonly index: number; readonly page: number }[];
+  /** Every head as it was, where more is done than to append. */
+  readonly heads: readonly CachedHead[] | undefined;
+}
+
 /** Entries are keys and values, in the form of the pool's pages. A page is shared between forks until one of them writes to it. */
 export class KeyValueCache {
   readonly layers: number;
@@ -21,6 +33,8 @@ export class KeyValueCache {
   readonly #pool: PagePool;
   readonly #core: Core;
   readonly #heads: CachedHead[];
+  /** The innermost attempt that is under way. */
+  #attempt: Attempt | undefined;
   /** Tokens read in all, kept or not. */
   #absolutePosition = 0;
   /** The heads' entries, then their page addresses, [layers · keyHeads][capacity]; rebuilt when a head outgrows it. */
@@ -69,6 +83,13 @@ export class KeyValueCache {
     return this.#heads.every((head) => head.length === this.#heads[0]!.length);
   }
 
+  /** Whether any head still holds the last token read. */
+  get holdsLast(): boolean {
+    return this.#heads.some(
+      ({ length, positions }) => length > 0 && positions.at(length - 1) === this.#absolutePosition - 1,
+    );
+  }
+
   /** The position at which a head sees the next token: behind its entries, or behind the text, as the scheme says. */
   nextPosition(layer: number, head: number): number {
     return this.scheme === "contiguous" ? this.length(layer, head) : this.#absolutePosition;
@@ -110,7 +131,9 @@ export class KeyValueCache {
   reserve(rows: number, rotationBase: number): number {
     let longest = 0;
     for (const head of this.#heads) {
-      head.reserve(rows);
+      const copied = head.reserve(rows);
+      if (copied && this.#attempt) this.#attempt.copied.push({ head, ...copied });
+      else if (copied) this.#pool.release(copied.page);
       longest = Math.max(longest, head.pages.length);
     }
     this.#growTable(longest);
@@ -141,69 +164,131 @@ export class KeyValueCache {
   }
 
   /**
+   * Runs work that changes the cache, all of it or nothing: when it throws, content, pages and table are what they were.
+   * @param keeps whether the work drops or rewrites entries and may fail afterwards; what it drops then stays allocated
+   * until the end. Work that appends, and at last calls `keep`, which fails before it changes anything, needs it not.
+   */
+  attempt<T>(work: () => T, keeps = false): T {
+    const outer = this.#attempt;
+    const attempt: Attempt = {
+      lengths: this.#heads.map(({ length }) => length),
+      absolutePosition: this.#absolutePosition,
+      table: this.#table,
+      pageCapacity: this.#pageCapacity,
+      copied: [],
+      heads: keeps ? this.#heads.map((head) => head.fork()) : undefined,
+    };
+    this.#attempt = attempt;
+    try {
+      const result = work();
+      for (const head of attempt.heads ?? []) head.clear();
+      for (const { page } of attempt.copied) this.#pool.release(page);
+      if (attempt.table && attempt.table !== this.#table) this.#core.free(attempt.table);
+      return result;
+    } catch (error) {
+      this.#undo(attempt);
+      throw error;
+    } finally {
+      this.#attempt = outer;
+    }
+  }
+
+  #undo({ lengths, absolutePosition, table, pageCapacity, copied, heads }: Attempt): void {
+    for (const [index, head] of this.#heads.entries()) {
+      if (heads) {
+        head.clear();
+        this.#heads[index] = heads[index]!;
+      } else {
+        head.length = lengths[index]!;
+        head.trim();
+      }
+    }
+    for (const { head, index, page } of copied) {
+      if (heads) this.#pool.release(page);
+      else head.replace(index, page);
+    }
+    if (this.#table && table !== this.#table) this.#core.free(this.#table);
+    this.#table = table;
+    this.#pageCapacity = pageCapacity;
+    this.#absolutePosition = absolutePosition;
+  }
+
+  /**
+   * Takes back the newest tokens, as if they had never been read.
+   * @returns whether that could be done: not where compression has dropped some of them already
+   */
+  dropNewest(count: number): boolean {
+    const first = this.#absolutePosition - count;
+    const newest = (head: CachedHead) => {
+      const start = head.length - count;
+      return start >= 0 && (count === 0 || head.positions.at(start) === first);
+    };
+    if (!this.#heads.every(newest)) return false;
+    for (const head of this.#heads) {
+      head.length -= count;
+      head.positions = head.positions.truncate(head.length, first);
+      head.trim();
+    }
+    this.#absolutePosition = first;
+    return true;
+  }
+
+  /**
    * Keeps the given entries of every head and drops the others; pages fall free at once. In the contiguous scheme the
    * keys are turned to their new places.
    * @param indices for layer l and head h the entries to keep, strictly ascending; heads may keep different numbers
+   * @param content new keys and values of the entries kept
    * @throws ArgumentError naming the head whose indices do not ascend or point nowhere; MemoryError when a fork's pages
    * cannot be copied. The cache is then as it was.
    */
-  keep(indices: (layer: number, head: number) => Int32Array, rotations: RotationRows): void {
-    const chosen: Int32Array[] = [];
+  keep(
+    indices: (layer: number, head: number) => Int32Array,
+    rotations: RotationRows,
+    content: (layer: number, head: number) => Content = () => ({}),
+  ): void {
+    const chosen: { list: Int32Array; content: Content }[] = [];
     for (let layer = 0; layer < this.layers; layer++) {
       for (let head = 0; head < this.keyHeads; head++) {
         const list = indices(layer, head);
         checkIndices(list, this.length(layer, head), layer, head);
-        chosen.push(list);
+        chosen.push({ list, content: content(layer, head) });
       }
     }
-    const turning = {
-      rotations: this.scheme === "contiguous" ? rotations.fromZero(this.longest) : 0,
-      half: rotations.half,
-    };
-    // All memory is taken before anything changes.
-    const fresh = this.#pool.takeAll(
-      this.#heads.reduce((sum, head, index) => sum + head.pagesToReplace(chosen[index]!.length), 0),
-    );
+    // All memory is taken before anything changes; then nothing can fail.
+    const contiguous = this.scheme === "contiguous";
+    if (chosen.some((each) => each.content.keys || each.content.values)) {
+      // 8-bit pages turn rewritten keys back by the place they have now.
+      rotations.fromZero(contiguous ? this.longest : this.#absolutePosition);
+    }
+    const turning = { rotations: contiguous ? rotations.fromZero(this.longest) : 0, half: rotations.half };
+    const plans = this.#heads.map((head, index) => head.plan(chosen[index]!.list, chosen[index]!.content));
+    const pages = this.#pool.takeAll(plans.reduce((sum, { pages }) => sum + pages, 0));
+    const mostPages = this.#heads.reduce((most, head) => Math.max(most, head.pages.length), 0);
+    const listBytes = Math.ceil(((2 * mostPages + this.longest) * 4) / 64) * 64;
     try {
-      const mostPages = this.#heads.reduce((most, head) => Math.max(most, head.pages.length), 0);
-      this.#core.borrow((2 * mostPages + this.longest) * 4, (scratch) => {
+      this.#core.borrow(listBytes + this.#pool.form.writeBytes, (scratch) => {
         for (const [index, head] of this.#heads.entries()) {
-          const list = chosen[index]!;
-          if (list.length === head.length) continue;
-          head.gather(list, fresh.splice(0, head.pagesToReplace(list.length)), turning, scratch);
+          const { list, content } = chosen[index]!;
+          const plan = plans[index]!;
+          const fresh = pages.splice(0, plan.pages);
+          if (plan.copies.length > 0) head.own(plan.copies, fresh.splice(0, plan.copies.length));
+          head.rewrite(list, content, scratch + listBytes);
+          if (list.length < head.length) head.gather(list, fresh, turning, scratch);
         }
       });
     } finally {
-      for (const page of fresh) this.#pool.release(page);
+      for (const page of pages) this.#pool.release(page);
     }
     /** Heads that kept the same entries of the same positions go on sharing one list. */
     const shared = new Map<Positions, Map<Int32Array, Positions>>();
     for (const [index, head] of this.#heads.entries()) {
-      const list = chosen[index]!;
+      const { list } = chosen[index]!;
       const known = shared.get(head.positions) ?? new Map<Int32Array, Positions>();
       shared.set(head.positions, known);
       const positions = known.get(list) ?? head.positions.keep(list, this.#absolutePosition);
       known.set(list, positions);
       head.positions = positions;
     }
-  }
-
-  /**
-   * Writes new keys or values over those of some of a head's entries.
-   * @param list the entries, strictly ascending
-   * @param content [list, headSize] each; keys as rotated now
-   * @throws ArgumentError for entries that do not ascend or point nowhere; MemoryError: nothing is then written
-   */
-  rewrite(
-    layer: number,
-    head: number,
-    list: Int32Array,
-    content: { readonly keys?: Float32Array | undefined; readonly values?: Float32Array | undefined },
-  ): void {
-    const state = this.#head(layer, head);
-    checkIndices(list, state.length, layer, head);
-    state.own(list);
-    for (const part of ["keys", "values"] as const) if (content[part]) state.rewrite(list, part, content[part]);
   }
 
   /** A head's pages as they are, [pages, pageBytes], zeros where no entry stands. @throws MemoryError */
@@ -265,7 +350,7 @@ export class KeyValueCache {
     if (this.#table && pages <= this.#pageCapacity) return;
     const capacity = Math.max(4, 2 ** Math.ceil(Math.log2(pages + 1)));
     const table = this.#core.allocate(this.#tableBytes(capacity));
-    if (this.#table) this.#core.free(this.#table);
+    if (this.#table && this.#table !== this.#attempt?.table) this.#core.free(this.#table);
     this.#table = table;
     this.#pageCapacity = capacity;
   }

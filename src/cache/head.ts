@@ -3,6 +3,19 @@ import { type EntryPart, PAGE_ENTRIES, PAGE_SHIFT, type Turning } from "./page-f
 import type { PagePool } from "./pages.ts";
 import { Positions } from "./positions.ts";
 
+/** New keys and values of some entries: [entries, headSize] each; keys as they are rotated now. */
+export interface Content {
+  readonly keys?: Float32Array | undefined;
+  readonly values?: Float32Array | undefined;
+}
+
+/** The pages that must be taken anew to keep some entries. */
+interface Plan {
+  readonly pages: number;
+  /** Indices of pages that are copied first, because a fork reads them and entries in them are rewritten. */
+  readonly copies: readonly number[];
+}
+
 /** One head of one layer. A page that another cache holds too is copied before it is written to. */
 export class CachedHead {
   readonly pages: number[] = [];
@@ -24,12 +37,25 @@ export class CachedHead {
     return copy;
   }
 
-  /** Makes room for `rows` more entries. @throws MemoryError */
-  reserve(rows: number): void {
-    const last = this.length >> PAGE_SHIFT;
-    if (rows > 0 && last < this.pages.length) this.#own(last);
+  /**
+   * Makes room for `rows` more entries.
+   * @returns the page that was copied, because a fork reads it; it is still held, for the caller to release
+   * @throws MemoryError
+   */
+  reserve(rows: number): { readonly index: number; readonly page: number } | undefined {
     const needed = Math.ceil((this.length + rows) / PAGE_ENTRIES);
     while (this.pages.length < needed) this.pages.push(this.#pool.take());
+    const index = this.length >> PAGE_SHIFT;
+    const page = this.pages[index];
+    if (rows === 0 || page === undefined || !this.#pool.isShared(page)) return undefined;
+    this.pages[index] = this.#copy(page, this.#pool.take());
+    return { index, page };
+  }
+
+  /** Puts a page back in the place of its copy, which is freed. */
+  replace(index: number, page: number): void {
+    this.#pool.release(this.pages[index]!);
+    this.pages[index] = page;
   }
 
   /** Frees the pages that hold no entry. */
@@ -43,16 +69,21 @@ export class CachedHead {
     this.length = 0;
   }
 
-  /** Pages that must be taken anew to keep `entries`: none unless a fork still reads those that would be written. */
-  pagesToReplace(entries: number): number {
-    const needed = Math.ceil(entries / PAGE_ENTRIES);
-    const written = entries < this.length && this.pages.slice(0, needed).some((page) => this.#pool.isShared(page));
-    return written ? needed : 0;
+  /** What keeping the entries of `list` takes: nothing unless a fork still reads pages that would be written. */
+  plan(list: Int32Array, content: Content): Plan {
+    const needed = Math.ceil(list.length / PAGE_ENTRIES);
+    const shared = (index: number) => this.#pool.isShared(this.pages[index]!);
+    const gathers = list.length < this.length;
+    const places = Array.from({ length: gathers ? needed : 0 }, (_, index) => index);
+    if (!content.keys && !content.values) return { pages: places.some(shared) ? needed : 0, copies: [] };
+    const written = new Set([...places, ...list.map((entry) => entry >> PAGE_SHIFT)]);
+    const copies = [...written].filter(shared);
+    return { pages: copies.length, copies };
   }
 
   /**
    * Keeps the entries of `list` and drops the others.
-   * @param fresh the pages to gather into, as many as `pagesToReplace` says; none: the head's own
+   * @param fresh the pages to gather into, as many as the entries need; none: the head's own
    * @param scratch room for the pages twice and the list, 4 bytes each
    */
   gather(list: Int32Array, fresh: readonly number[], turning: Turning, scratch: number): void {
@@ -69,17 +100,25 @@ export class CachedHead {
     this.length = list.length;
   }
 
-  /** Makes the pages of the given entries the head's own. @throws MemoryError */
-  own(list: Int32Array): void {
-    for (const page of new Set(list.map((entry) => entry >> PAGE_SHIFT))) this.#own(page);
+  /** Makes pages the head's own: those of the indices `copies` are copied to `fresh`. */
+  own(copies: readonly number[], fresh: readonly number[]): void {
+    for (const [place, index] of copies.entries()) {
+      const page = this.pages[index]!;
+      this.pages[index] = this.#copy(page, fresh[place]!);
+      this.#pool.release(page);
+    }
   }
 
-  /** Writes new keys or values over those of the given entries, in pages of its own: [list, headSize]. */
-  rewrite(list: Int32Array, part: EntryPart, rows: Float32Array): void {
+  /** Writes new keys and values over those of the given entries, in pages of its own. @param scratch as `PageForm.write` */
+  rewrite(list: Int32Array, content: Content, scratch: number): void {
     const { form, headSize } = this.#pool;
-    for (const [row, entry] of list.entries()) {
-      const content = rows.subarray(row * headSize, (row + 1) * headSize);
-      form.write(this.pages[entry >> PAGE_SHIFT]!, entry % PAGE_ENTRIES, part, content);
+    for (const part of ["keys", "values"] as const) {
+      const rows = content[part];
+      if (!rows) continue;
+      for (const [row, entry] of list.entries()) {
+        const values = rows.subarray(row * headSize, (row + 1) * headSize);
+        form.write(this.pages[entry >> PAGE_SHIFT]!, entry % PAGE_ENTRIES, part, values, scratch);
+      }
     }
   }
 
@@ -125,15 +164,10 @@ export class CachedHead {
     }
   }
 
-  /** Makes a page the head's own before it is written to. */
-  #own(index: number): void {
+  #copy(page: number, copy: number): number {
     const { core, pageBytes } = this.#pool;
-    const page = this.pages[index]!;
-    if (!this.#pool.isShared(page)) return;
-    const copy = this.#pool.take();
     core.bytes(copy, pageBytes).set(core.bytes(page, pageBytes));
-    this.#pool.release(page);
-    this.pages[index] = copy;
+    return copy;
   }
 
   #dropPages(remaining: number): void {

@@ -28,8 +28,13 @@ export interface PageForm {
   gather(sourcePages: number, targetPages: number, list: number, count: number, turning: Turning): void;
   /** Keys as they are rotated now, or values, of a page's first entries: [rows, headSize] to `target`. */
   read(page: number, rows: number, part: EntryPart, target: Float32Array): void;
-  /** Writes the key as it is rotated now, or the value, of one entry: [headSize]. */
-  write(page: number, slot: number, part: EntryPart, row: Float32Array): void;
+  /** Bytes that `write` needs to work in. */
+  readonly writeBytes: number;
+  /**
+   * Writes the key as it is rotated now, or the value, of one entry: [headSize]. Takes no memory where the rotation rows
+   * reach to the entry's position.
+   */
+  write(page: number, slot: number, part: EntryPart, row: Float32Array, scratch: number): void;
   /** Says anew at which positions the keys of a page's first entries are rotated, where the page holds that. */
   setTurns(page: number, turns: Int32Array): void;
 }
@@ -46,6 +51,7 @@ export function f32Pages(core: Core, headSize: number): PageForm {
     read(page, rows, part, target) {
       target.set(core.f32(page + offsets[part], rows * headSize));
     },
+    writeBytes: 0,
     write(page, slot, part, row) {
       core.f32(page + offsets[part] + slot * headSize * 4, headSize).set(row);
     },
@@ -67,15 +73,14 @@ export function q8Pages(core: Core, headSize: number, rotations: RotationRows, a
   const pageBytes = core.kernels.pageBytesQ8(headSize, PAGE_SHIFT);
   const rowBytes = headSize * 4;
   const positions = (page: number) => core.i32(page + pageBytes - PAGE_ENTRIES * 4, PAGE_ENTRIES);
-  const expanded = <T>(page: number, rows: number, use: (keys: number, values: number) => T): T => {
+  const expandedBytes = PAGE_ENTRIES * rowBytes * 2;
+  /** Expands a page's first entries to `target`: keys, then values. @returns the addresses of the two */
+  const expand = (page: number, rows: number, target: number): { keys: number; values: number } => {
     const last = positions(page)
       .subarray(0, rows)
       .reduce((most, position) => Math.max(most, position), 0);
-    const turns = rotations.fromZero(last + 1);
-    return core.borrow(PAGE_ENTRIES * rowBytes * 2, (target) => {
-      core.kernels.expandQ8(page, target, rows, headSize, PAGE_SHIFT, turns, attentionFactor);
-      return use(target, target + PAGE_ENTRIES * rowBytes);
-    });
+    core.kernels.expandQ8(page, target, rows, headSize, PAGE_SHIFT, rotations.fromZero(last + 1), attentionFactor);
+    return { keys: target, values: target + PAGE_ENTRIES * rowBytes };
   };
   return {
     form: "q8",
@@ -92,18 +97,20 @@ export function q8Pages(core: Core, headSize: number, rotations: RotationRows, a
       );
     },
     read(page, rows, part, target) {
-      expanded(page, rows, (keys, values) => target.set(core.f32(part === "keys" ? keys : values, rows * headSize)));
-    },
-    write(page, slot, part, row) {
-      const position = positions(page)[slot]!;
-      expanded(page, slot + 1, (keys, values) => {
-        const key = core.f32(keys + slot * rowBytes, headSize);
-        const value = core.f32(values + slot * rowBytes, headSize);
-        (part === "keys" ? key : value).set(row);
-        const turn = core.f32(rotations.fromZero(position + 1) + position * rowBytes, headSize);
-        turnBack(key, turn, attentionFactor);
-        core.kernels.writeEntryQ8(page, slot, key.byteOffset, value.byteOffset, position, headSize, PAGE_SHIFT);
+      core.borrow(expandedBytes, (scratch) => {
+        target.set(core.f32(expand(page, rows, scratch)[part], rows * headSize));
       });
+    },
+    writeBytes: expandedBytes,
+    write(page, slot, part, row, scratch) {
+      const position = positions(page)[slot]!;
+      const { keys, values } = expand(page, slot + 1, scratch);
+      const key = core.f32(keys + slot * rowBytes, headSize);
+      const value = core.f32(values + slot * rowBytes, headSize);
+      (part === "keys" ? key : value).set(row);
+      const turn = core.f32(rotations.fromZero(position + 1) + position * rowBytes, headSize);
+      turnBack(key, turn, attentionFactor);
+      core.kernels.writeEntryQ8(page, slot, key.byteOffset, value.byteOffset, position, headSize, PAGE_SHIFT);
     },
     setTurns(page, turns) {
       positions(page).set(turns);

@@ -20,6 +20,11 @@ export class Positions {
     return Int32Array.from({ length }, (_, entry) => this.at(entry));
   }
 
+  /** What remains of the first `length` entries when the text goes on at `next`. */
+  truncate(length: number, next: number): Positions {
+    return length < this.#kept.length ? new Positions(this.#kept.slice(0, length), next) : this;
+  }
+
   /** What remains when only `indices` are kept and the text goes on at `next`. */
   keep(indices: Int32Array, next: number): Positions {
     return new Positions(

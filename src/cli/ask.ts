@@ -24,7 +24,7 @@ interface AskArguments extends ModelArguments {
   readonly document?: string;
   readonly open?: string;
   readonly save?: string;
-  readonly budget: number;
+  readonly budget?: number;
   readonly chunk: number;
   readonly press: PassPress | QuestionPress;
   readonly scheme: Scheme;
@@ -45,7 +45,11 @@ export function addAsk(program: Command, signal: AbortSignal): void {
     .option("--save <file>", "keep what was read as a capsule; questions may come later")
     .option("--open <file>", "ask a capsule that --save has written; a document is read behind it");
   withModel(command)
-    .option("--budget <entries>", "cache entries that every head keeps behind each chunk", positiveInteger, 512)
+    .option(
+      "--budget <entries>",
+      "cache entries that every head keeps behind each chunk (default: 512, and none for a method that says so itself)",
+      positiveInteger,
+    )
     .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
     .addOption(
       new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")

@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { LoadOptions } from "../model/load.ts";
+import type { LoadOptions } from "../model/load-options.ts";
 
 /** How a model is loaded, as the command line says it. */
 export interface ModelArguments {

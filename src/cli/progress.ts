@@ -1,6 +1,6 @@
 /** Shows on standard error how far loading and reading have come. */
 import process from "node:process";
-import type { LoadProgress } from "../model/load.ts";
+import type { LoadProgress } from "../model/load-options.ts";
 import type { ReadProgress } from "../session/read.ts";
 import { bytes, count } from "./figures.ts";
 

@@ -2,7 +2,6 @@
 import type { Model } from "../model/model.ts";
 import { readingPress } from "../press/check.ts";
 import type { Press } from "../press/press.ts";
-import { generateText } from "../session/generate.ts";
 import type { Session } from "../session/session.ts";
 import type { Cell } from "./grid.ts";
 import { scoreAnswer, scoreEvidence } from "./score.ts";
@@ -65,7 +64,7 @@ async function attempt(
   task: Task,
   signal: AbortSignal | undefined,
 ) {
-  const { tokenizer, prompt } = model;
+  const { prompt } = model;
   const question = prompt.question(task.question);
   const asked = question.subarray(0, question.length - prompt.tail.length);
   const press = make?.(asked.length);
@@ -78,8 +77,9 @@ async function attempt(
     const inPass = cell.kept?.ratio !== undefined && press?.kind !== "question" && cell.question === "known";
     await readTask(session, cell, press, inPass ? [...task.tokens, ...asked] : task.tokens, task.question, signal);
     const figures = { evidence: scoreEvidence(session, task, prompt.head.length), entries: meanEntries(session) };
+    if (inPass) session.prefill(prompt.tail);
     const pieces = inPass
-      ? generateText(session, tokenizer, session.prefill(prompt.tail), { maxTokens, signal })
+      ? session.generate("", { maxTokens, signal })
       : session.ask(task.question, { maxTokens, signal });
     let answer = "";
     for await (const piece of pieces) answer += piece;

@@ -98,6 +98,20 @@ export class Decoder {
     });
   }
 
+  /** The last layer's output of a row of the last batch, which must have been run with `hidden`: [hiddenSize], a copy. */
+  hiddenState(row: number): Float32Array {
+    const { hiddenSize } = this.config;
+    const parts = this.#workspace.ensure(row + 1, 1);
+    return this.#core.f32(parts.hidden + row * hiddenSize * 4, hiddenSize).slice();
+  }
+
+  /** Logits of what `hiddenState` gave, the same bits as at that time: [vocabularySize]. @throws MemoryError */
+  logitsOf(hiddenState: Float32Array): Float32Array {
+    const parts = this.#workspace.ensure(1, 1);
+    this.#core.f32(parts.hidden, hiddenState.length).set(hiddenState);
+    return this.logits(0, 1);
+  }
+
   /**
    * One of a layer's matrices as plain numbers: [rows, depth], as files have it.
    * @throws MemoryError
@@ -239,8 +253,9 @@ export class Decoder {
       const complete = hidden || layer < layers.length - 1;
       writeLayer(tape, parts, layer, weights, this.config, { ...shape, complete });
     }
+    const pointer = tape.write(this.#core);
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
-    this.#tape = { key, pointer: tape.write(this.#core), parts };
-    return this.#tape.pointer;
+    this.#tape = { key, pointer, parts };
+    return pointer;
   }
 }

@@ -12,6 +12,7 @@ import { promptParts } from "../tokenizer/prompt-parts.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configFromGguf, configFromJson, type ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
+import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
 import { Model } from "./model.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
 import { rotaryFrequencies } from "./rotary.ts";
@@ -21,28 +22,6 @@ import { arrangeWeights, expectedTensors, freeTensors, type WeightForm } from ".
 
 /** Where a model lies. A string or URL that ends in .gguf is that file, any other a folder; bare data is a GGUF file. */
 export type ModelSource = FileData | Readonly<Record<string, FileData>>;
-
-/** How a model is loaded. */
-export interface LoadOptions {
-  /** `auto` (default): as the file has them: f32 for floats, 4 bits for Q4_0, Q4_1 and Q4_K, 8 bits for the others. */
-  readonly weights?: WeightForm | "auto" | undefined;
-  /** Hears how far loading has come. */
-  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8. Default 1.
-   * Results are the same for every number.
-   */
-  readonly threads?: number | "auto" | undefined;
-  /** A compiled build of the core (`siskin/core.wasm`), where the runtime forbids compiling bytes or it is at hand. */
-  readonly core?: WebAssembly.Module | undefined;
-}
-
-/** How far loading has come. */
-export interface LoadProgress {
-  readonly bytesRead: number;
-  readonly bytesTotal: number;
-}
 
 /** What differs from runtime to runtime. */
 export interface Platform {
@@ -61,9 +40,6 @@ export interface Platform {
   };
 }
 
-/** More threads than that wait for each other longer than they compute. */
-const MOST_THREADS = 8;
-
 /** What the files of a model come down to. */
 interface OpenModel {
   readonly name: string;
@@ -78,11 +54,12 @@ interface OpenModel {
 export function createLoadModel(platform: Platform) {
   /**
    * Loads a model.
-   * @throws FormatError naming the file's fault, RuntimeError when it cannot be reached, MemoryError; what the signal
-   * gives when aborted. Nothing stays allocated then.
+   * @throws ArgumentError for a source or an option that cannot be, FormatError naming the file's fault, RuntimeError
+   * when it cannot be reached, MemoryError; what the signal gives when aborted. Nothing stays allocated then.
    */
   return async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-    const threads = threadsFor(options, platform);
+    checkLoadOptions(options);
+    const threads = threadsFor(options, platform.threads?.available());
     const module = options.core ?? (await platform.loadCore(bestFlavour(threads > 1)));
     const opened = await openModel(source, options, platform);
     try {
@@ -97,18 +74,6 @@ export function createLoadModel(platform: Platform) {
       await opened.tensors.close();
     }
   };
-}
-
-/** How many threads to use. @throws ArgumentError for no such number, RuntimeError where there are none */
-function threadsFor({ threads = 1, core }: LoadOptions, { threads: workers }: Platform): number {
-  if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, workers?.available() ?? 1);
-  if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
-    throw new ArgumentError(`threads should be "auto" or a whole number from 1 to 64 and is ${threads}`);
-  }
-  if (threads === 1) return 1;
-  if (core) throw new ArgumentError("A given core runs in one thread: leave out `core` or `threads`");
-  if (!workers) throw new RuntimeError("This runtime has no threads");
-  return threads;
 }
 
 async function build(opened: OpenModel, core: Core, team: Team, options: LoadOptions): Promise<Model> {

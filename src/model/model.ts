@@ -5,8 +5,10 @@ import { PagePool } from "../cache/pages.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { ArgumentError, DisposedError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { readCapsule } from "../session/capsule.ts";
 import { Session, type SessionOptions } from "../session/session.ts";
+import { show } from "../show.ts";
 import type { PromptParts } from "../tokenizer/prompt-parts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
@@ -100,6 +102,7 @@ export class Model {
 
   /** A session with an empty cache. @throws ArgumentError for a scheme or window that cannot be */
   createSession(options: SessionOptions = {}): Session {
+    checkOptions(options, ["scheme", "cache", "window"], "createSession");
     const { scheme = "contiguous", cache: form = "f32", window = this.config.maxPositions } = options;
     if (scheme !== "contiguous" && scheme !== "original") {
       throw new ArgumentError(
@@ -111,7 +114,7 @@ export class Model {
         `cache should be "f32" or "q8" and is ${JSON.stringify(form satisfies never as CacheForm)}`,
       );
     }
-    if (!(window >= 1)) throw new ArgumentError(`window cannot be ${window}`);
+    checkWindow(window);
     const { layers, keyHeads } = this.config;
     const cache = new KeyValueCache(this.#pool(form), layers, keyHeads, scheme);
     return this.adopt(new Session(this, cache, window));
@@ -130,13 +133,19 @@ export class Model {
 
   /**
    * Opens what `session.save()` gave: a session that goes on, bit for bit, as the saved one would.
+   * @param options.window positions that may be used, where that should not be the saved session's; beyond the model's own
+   * window only when it is asked for here
    * @throws FormatError for bytes that are no capsule, truncated, altered, of a newer version or of another model;
    * MemoryError. Nothing stays allocated then.
    */
-  openSession(bytes: Uint8Array): Session {
-    const { layers, keyHeads } = this.config;
+  openSession(bytes: Uint8Array | ArrayBuffer, options: { readonly window?: number | undefined } = {}): Session {
+    checkOptions(options, ["window"], "openSession");
+    if (options.window !== undefined) checkWindow(options.window);
+    const { layers, keyHeads, hiddenSize, maxPositions } = this.config;
     const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
-    const state = readCapsule(bytes, this.fingerprint, { layers, keyHeads, pageBytes });
+    const limits = { window: maxPositions, lifted: options.window };
+    const sizes = { layers, keyHeads, hiddenSize, pageBytes, ...limits };
+    const state = readCapsule(asBytes(bytes), this.fingerprint, sizes);
     const { scheme, form, window } = state;
     const session = this.createSession({ scheme, cache: form, window });
     try {
@@ -184,4 +193,17 @@ export class Model {
     if (!this.#parts) throw new DisposedError("This model has been disposed");
     return this.#parts;
   }
+}
+
+/** @throws ArgumentError for no positive whole number, or infinity */
+function checkWindow(window: unknown): void {
+  if ((Number.isInteger(window) && (window as number) >= 1) || window === Number.POSITIVE_INFINITY) return;
+  throw new ArgumentError(`window cannot be ${show(window)}`);
+}
+
+/** @throws ArgumentError for what is no bytes */
+function asBytes(bytes: unknown): Uint8Array {
+  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (Object.prototype.toString.call(bytes) === "[object ArrayBuffer]") return new Uint8Array(bytes as ArrayBuffer);
+  throw new ArgumentError(`A capsule is bytes, and this is ${show(bytes)}`);
 }

@@ -56,8 +56,9 @@ export class Workspace {
     if (this.#parts && rows <= this.#rows && segments <= this.#segments) return this.#parts;
     const rowCapacity = Math.max(this.#rows, Math.ceil(rows / 4) * 4);
     const segmentCapacity = Math.max(this.#segments, segments);
-    this.dispose();
     const { sizes, total } = measure(this.#core, this.#config, rowCapacity, segmentCapacity);
+    // Freed first, so that the new stretch may take its place.
+    this.dispose();
     this.#pointer = this.#core.allocate(total);
     // Spare rows are multiplied with the others: zeros cannot slow that down as subnormal numbers would.
     this.#core.bytes(this.#pointer, total).fill(0);
@@ -76,6 +77,8 @@ export class Workspace {
   dispose(): void {
     if (this.#pointer) this.#core.free(this.#pointer);
     this.#pointer = 0;
+    this.#rows = 0;
+    this.#segments = 0;
     this.#parts = undefined;
   }
 }

@@ -28,7 +28,7 @@ export function adaKV(press: ScorePress, options: AdaKVOptions = {}): SelectPres
   };
 }
 
-/** Scores in which the best of every head, the part `alpha` of its share, are infinite. */
+/** Scores in which the best of every head, the part `alpha` of its share, are the largest that there is. */
 export function safeguarded(
   entries: LayerEntries,
   target: Target,
@@ -37,7 +37,7 @@ export function safeguarded(
 ): Float32Array[] {
   return scores.map((list, head) => {
     const safe = alpha > 0 ? Math.max(1, Math.trunc(target.share(entries, head) * alpha)) : 0;
-    return withInfinite(list, entries.highest(list, safe));
+    return withLargest(list, entries.highest(list, safe));
   });
 }
 
@@ -46,10 +46,13 @@ export function highestOfAll(entries: LayerEntries, target: Target, scores: read
   return entries.highest(join(scores), keptTogether(target, [entries]));
 }
 
-/** Scores of which some are made infinite. */
-export function withInfinite(scores: Float32Array, indices: Int32Array): Float32Array {
+/** The largest number of f32: a score is finite. */
+const LARGEST = 2 ** 128 - 2 ** 104;
+
+/** Scores of which some are made the largest that there is. */
+export function withLargest(scores: Float32Array, indices: Int32Array): Float32Array {
   const result = scores.slice();
-  for (const index of indices) result[index] = Number.POSITIVE_INFINITY;
+  for (const index of indices) result[index] = Math.max(result[index]!, LARGEST);
   return result;
 }
 

@@ -1,5 +1,4 @@
 /** Attention weights outside the forward pass, for the presses that look at them. */
-import { ArgumentError } from "../errors.ts";
 import type { LayerEntries } from "./press.ts";
 import { rotate } from "./rotate.ts";
 
@@ -25,16 +24,8 @@ export function attentionWeights(entries: LayerEntries, head: number, first: num
   });
 }
 
-/**
- * `attentionWeights` of the last `window` rows.
- * @throws ArgumentError when the pass or the cache is too short
- */
+/** `attentionWeights` of the last `window` rows, as many as `windowRows` says. */
 export function windowAttention(entries: LayerEntries, head: number, window: number): Float32Array[] {
-  if (entries.queryRows < window || entries.length(head) <= window) {
-    throw new ArgumentError(
-      `A window of ${window} rows needs a pass of as many and a longer cache; there are ${entries.queryRows} rows and ${entries.length(head)} entries`,
-    );
-  }
   return attentionWeights(entries, head, entries.queryRows - window, entries.queryRows);
 }
 

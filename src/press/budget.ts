@@ -1,5 +1,7 @@
 /** How many entries survive: an absolute number, the part removed, or the bytes that the cache may take. */
 import { ArgumentError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
+import type { Press } from "./press.ts";
 
 /** Entries that survive whatever their score. */
 export interface Protect {
@@ -78,7 +80,7 @@ export function remaining(length: number, ratio: number): number {
 
 /** Removes a part. @throws ArgumentError for a ratio outside [0, 1) */
 export function ratioTarget(ratio: number, protect: Required<Protect> = unprotected): Target {
-  if (!(ratio >= 0 && ratio < 1)) throw new ArgumentError(`ratio should be in [0, 1) and is ${ratio}`);
+  if (!(ratio >= 0 && ratio < 1)) throw new ArgumentError(`ratio should be in [0, 1) and is ${String(ratio)}`);
   return {
     share: (entries, head) => remaining(entries.length(head), ratio),
     ratio: () => ratio,
@@ -92,14 +94,17 @@ export function countTarget(
   budget: number | readonly (readonly number[])[],
   protect: Required<Protect> = unprotected,
 ): Target {
-  const share = (entries: Lengths, head: number) => {
-    const count = typeof budget === "number" ? budget : budget[entries.layer]?.[head];
-    if (count === undefined || !Number.isInteger(count) || count < 1) {
-      const where = typeof budget === "number" ? "" : ` of layer ${entries.layer}, head ${head}`;
-      throw new ArgumentError(`budget${where} should be a positive whole number of entries and is ${count}`);
+  const counts = typeof budget === "number" ? [[budget]] : budget;
+  for (const [layer, list] of counts.entries()) {
+    for (const [head, count] of list.entries()) {
+      if (!Number.isInteger(count) || count < 1) {
+        const where = typeof budget === "number" ? "" : ` of layer ${layer}, head ${head}`;
+        throw new ArgumentError(`budget${where} should be a positive whole number of entries and is ${String(count)}`);
+      }
     }
-    return count;
-  };
+  }
+  const share = (entries: Lengths, head: number) =>
+    typeof budget === "number" ? budget : budget[entries.layer]![head]!;
   return {
     share,
     ratio: (entries, head) => Math.max(0, 1 - share(entries, head) / entries.length(head)),
@@ -112,7 +117,7 @@ export function countTarget(
  * @param uneven whether heads may keep different numbers: then half-empty pages are allowed for
  * @throws ArgumentError when not every head could keep a page
  */
-export function bytesTarget(
+function bytesTarget(
   bytes: number,
   cache: {
     readonly heads: number;
@@ -133,7 +138,7 @@ export function bytesTarget(
   return countTarget(uneven ? (pages - 1) * cache.pageEntries + 1 : pages * cache.pageEntries, protect);
 }
 
-/** The target of a press that was given no budget: asking it is the mistake. */
+/** The target of a press that has a budget of its own: asking it is the mistake. */
 export function noTarget(name: string): Target {
   const missing = (): never => {
     throw new ArgumentError(`The ${name} press needs a budget: { budget }, { ratio } or { bytes }`);
@@ -141,8 +146,69 @@ export function noTarget(name: string): Target {
   return { share: missing, ratio: missing, protect: unprotected };
 }
 
+/** A budget, or none for a press that knows by itself how much to keep. */
+export type OptionalBudget =
+  | Budget
+  | {
+      readonly budget?: undefined;
+      readonly ratio?: undefined;
+      readonly bytes?: undefined;
+      readonly protect?: undefined;
+    };
+
+/** The names of a budget's options. */
+export const BUDGET_OPTIONS = ["budget", "ratio", "bytes", "protect"] as const;
+
+/** The cache that a budget is for. */
+export interface Room {
+  readonly layers: number;
+  readonly keyHeads: number;
+  readonly pageBytes: number;
+  readonly pageEntries: number;
+  /** Bytes beside the pages. */
+  readonly tableBytes: number;
+}
+
+/**
+ * What a budget means for a press and a cache.
+ * @throws ArgumentError for a budget that cannot be, none or more than one, and any for a press that has its own
+ */
+export function targetOf(budget: OptionalBudget, press: Press, room: Room): Target {
+  const given = BUDGET_OPTIONS.filter((name) => budget[name] !== undefined);
+  if (press.kind === "question" || press.ownBudget) {
+    if (given.length === 0) return noTarget(press.name);
+    throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out ${given.join(" and ")}`);
+  }
+  const measures = given.filter((name) => name !== "protect");
+  if (measures.length > 1) throw new ArgumentError(`Give one of ${measures.join(" and ")}, not both`);
+  // A method of another kind may do without, and is heard of when it does not.
+  if (measures.length === 0 && press.kind !== "score" && !budget.protect) return noTarget(press.name);
+  if (measures.length === 0) {
+    throw new ArgumentError(`The ${press.name} press needs a budget: { budget }, { ratio } or { bytes }`);
+  }
+  const protect = checkProtect(budget.protect ?? {});
+  if (budget.ratio !== undefined) return ratioTarget(budget.ratio, protect);
+  if (budget.bytes !== undefined) {
+    return bytesTarget(budget.bytes, { heads: room.layers * room.keyHeads, ...room }, press.kind !== "score", protect);
+  }
+  checkCounts(budget.budget!, room);
+  return countTarget(budget.budget!, protect);
+}
+
+/** @throws ArgumentError for lists of budgets of another model */
+function checkCounts(budget: unknown, { layers, keyHeads }: Room): void {
+  if (typeof budget === "number") return;
+  const fits =
+    Array.isArray(budget) &&
+    budget.length === layers &&
+    budget.every((list) => Array.isArray(list) && list.length === keyHeads);
+  if (!fits) throw new ArgumentError(`budget should be a number, or ${layers} lists of ${keyHeads} numbers`);
+}
+
 /** @throws ArgumentError for numbers that are not whole */
-export function checkProtect({ first = 0, last = 0 }: Protect): Required<Protect> {
+function checkProtect(protect: Protect): Required<Protect> {
+  checkOptions(protect, ["first", "last"], "protect");
+  const { first = 0, last = 0 } = protect;
   for (const [name, count] of Object.entries({ first, last })) {
     if (!Number.isInteger(count) || count < 0) {
       throw new ArgumentError(`protect.${name} should be a whole number of entries and is ${count}`);

@@ -22,8 +22,10 @@ export interface CamOptions extends DecodingOptions {
 
 /** What the session has seen of attention so far. */
 interface State {
-  /** Passes after the first. */
+  /** Passes after the first since the last compression. */
   passes: number;
+  /** Drawings so far: each has a source of numbers of its own, so that a session draws the same whatever others do. */
+  draws: number;
   /** Attention of the last rows of all passes to each entry: [layers][KV heads]. */
   attention: Float32Array[][];
 }
@@ -37,15 +39,28 @@ export function cam(press: ScorePress, options: CamOptions = {}): StepsPress {
   const { compressionInterval = 512, targetSize = 2048, mergeBudget = 32, seed = 0 } = options;
   checkWhole({ compressionInterval, targetSize, mergeBudget }, 1);
   if (press.needs) throw new ArgumentError(`The cam press cannot go by ${press.name}, which looks at queries`);
-  const next = uniform(seed);
-  const draw = options.draw ?? ((probabilities) => probabilities.map((chance) => Number(next() < chance)));
-  return { kind: "steps", name: `cam of ${press.name}`, needs: { queryRows: 1 }, begin: () => begin(undefined) };
+  const draw = (probabilities: Float32Array, index: number) => {
+    if (options.draw) return options.draw(probabilities);
+    const next = uniform(seed + Math.imul(index, 0x85ebca6b));
+    return probabilities.map((chance) => Number(next() < chance));
+  };
+  return {
+    kind: "steps",
+    name: `cam of ${press.name}`,
+    needs: { queryRows: 1 },
+    ownBudget: true,
+    begin: () => begin(undefined),
+  };
 
   function begin(state: State | undefined): PressSteps {
     return {
       step: (entries, _target, rows) => {
         if (!state) {
-          state = { passes: 0, attention: entries.layers.map((layer) => eachHead(layer, () => new Float32Array(0))) };
+          state = {
+            passes: 0,
+            draws: 0,
+            attention: entries.layers.map((layer) => eachHead(layer, () => new Float32Array(0))),
+          };
           return undefined;
         }
         const { attention } = state;
@@ -54,8 +69,10 @@ export function cam(press: ScorePress, options: CamOptions = {}): StepsPress {
         const length = evenLength(entries.layers[0]!, "cam");
         if (!(passes >= compressionInterval && length > targetSize) && rows < targetSize) return undefined;
         state.passes = 0;
-        return entries.layers.map((layer) => {
-          const selection = merge(layer, attention[layer.layer]!, passes);
+        const first = state.draws;
+        state.draws += entries.layers.length;
+        return entries.layers.map((layer, index) => {
+          const selection = merge(layer, attention[layer.layer]!, passes, first + index);
           attention[layer.layer] = attention[layer.layer]!.map((sums) => pickRows(sums, 1, selection.kept[0]!));
           return selection;
         });
@@ -65,7 +82,12 @@ export function cam(press: ScorePress, options: CamOptions = {}): StepsPress {
   }
 
   /** Drops the lowest entries of a layer, of which the best `candidates` may be merged. */
-  function merge(layer: LayerEntries, attention: readonly Float32Array[], candidates: number): LayerSelection {
+  function merge(
+    layer: LayerEntries,
+    attention: readonly Float32Array[],
+    candidates: number,
+    drawing: number,
+  ): LayerSelection {
     const { headSize } = layer;
     const length = evenLength(layer, "cam");
     if (length <= targetSize) return { kept: eachHead(layer, () => range(0, length)) };
@@ -82,7 +104,7 @@ export function cam(press: ScorePress, options: CamOptions = {}): StepsPress {
       return first < 0 ? kept.subarray(0, 0) : kept.subarray(first, first + mergeBudget);
     });
     const chances = attention.flatMap((sums) => targets.map((list, i) => mergeChance(sums, merged[i]!, list)));
-    const choice = draw(Float32Array.from(chances));
+    const choice = draw(Float32Array.from(chances), drawing);
     const values = eachHead(layer, (head) => {
       const before = layer.values(head);
       const after = before.slice();

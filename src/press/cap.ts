@@ -1,8 +1,8 @@
 /** CapKV: KV cache eviction by the capacity of what the values span (2026, arXiv 2604.25975). */
 import { columnMeans } from "./attention.ts";
-import { checkWhole, longerThan } from "./check.ts";
-import { eachHead, eachMember, surround } from "./each-head.ts";
-import { futureRotation, matrixTimes } from "./expected-attention.ts";
+import { checkWhole, isLongerThan } from "./check.ts";
+import { eachHead, eachMember, equalScores, surround } from "./each-head.ts";
+import { futureRotation, matrixTimes, sinkRows } from "./expected-attention.ts";
 import { inverseForms, regularisedCholesky } from "./linear-algebra.ts";
 import type { ScorePress } from "./press.ts";
 import { meanOf, rowNorms, transposed } from "./vectors.ts";
@@ -34,15 +34,16 @@ export function cap(options: CapOptions = {}): ScorePress {
     needs: { queryRows: Number.POSITIVE_INFINITY },
     score: (entries) => {
       const { headSize } = entries;
+      if (!isLongerThan(entries, "nSink", nSink)) return equalScores(entries);
       const scores = eachHead(entries, (head) => {
-        const length = longerThan(entries, head, "nSink", nSink) - nSink;
+        const length = entries.length(head) - nSink;
         const rotation = futureRotation(entries, head, nFuturePositions);
         const keys = entries.keys(head).subarray(nSink * headSize);
         const values = entries.values(head).subarray(nSink * headSize);
         const norms = rowNorms(keys, headSize);
         return meanOf(
           eachMember(entries, head, (queryHead) => {
-            const queries = entries.queries(queryHead).subarray(nSink * headSize);
+            const queries = entries.queries(queryHead).subarray(sinkRows(entries, head, nSink) * headSize);
             const anchor = Float32Array.from(matrixTimes(rotation, columnMeans(queries, headSize)));
             const scale = Math.max(rowNorms(anchor, headSize)[0]!, 1e-12);
             const cosines = entries

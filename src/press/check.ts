@@ -1,5 +1,6 @@
 /** Checks of the parameters that presses are made with. */
 import { ArgumentError } from "../errors.ts";
+import { eachHead } from "./each-head.ts";
 import type { LayerEntries, PassPress, Press, QuestionPress } from "./press.ts";
 
 /** @throws ArgumentError naming the first value that is not a whole number of at least `least` */
@@ -33,11 +34,37 @@ export function evenLength(entries: LayerEntries, press: string): number {
   return length;
 }
 
-/** Entries of a head. @throws ArgumentError when there are not more than `count`, named `name` */
-export function longerThan(entries: LayerEntries, head: number, name: string, count: number): number {
-  const length = entries.length(head);
-  if (length <= count) throw new ArgumentError(`A cache of ${length} entries is not longer than ${name} ${count}`);
-  return length;
+/**
+ * Whether every head holds more than `count` entries, named `name`; a chunk of a text may hold less.
+ * @throws ArgumentError when a whole pass holds no more
+ */
+export function isLongerThan(entries: LayerEntries, name: string, count: number): boolean {
+  const length = shortest(entries);
+  if (length <= count && !entries.chunked) {
+    throw new ArgumentError(`A cache of ${length} entries is not longer than ${name} ${count}`);
+  }
+  return length > count;
+}
+
+/**
+ * Rows of an observation window: `windowSize`, or in a short chunk what there is, with an entry before them; 0 where there
+ * is nothing to choose from.
+ * @throws ArgumentError when a whole pass, or the cache behind it, is too short
+ */
+export function windowRows(entries: LayerEntries, windowSize: number): number {
+  const { queryRows, chunked } = entries;
+  const length = shortest(entries);
+  if ((queryRows < windowSize || length <= windowSize) && !chunked) {
+    throw new ArgumentError(
+      `A window of ${windowSize} rows needs a pass of as many and a longer cache; there are ${queryRows} rows and ${length} entries`,
+    );
+  }
+  return Math.min(windowSize, queryRows, length - 1);
+}
+
+/** Entries of the head that holds least. */
+function shortest(entries: LayerEntries): number {
+  return Math.min(...eachHead(entries, (head) => entries.length(head)));
 }
 
 /** @throws ArgumentError unless the queries of every entry were kept: the press works on a whole pass */

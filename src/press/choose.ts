@@ -2,7 +2,9 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError, NumericError } from "../errors.ts";
 import { keptOf, type Target } from "./budget.ts";
+import { eachHead } from "./each-head.ts";
 import type { LayerEntries, LayerPress, LayerSelection, ModelEntries, PassPress, Reach, ScorePress } from "./press.ts";
+import { checkedScores, checkedSelection, checkedSelections } from "./results.ts";
 
 /** Entry t takes the highest score of the entries t - after ... t + before, in the cache's order. */
 export function spread(scores: Float32Array, { before, after }: Reach): Float32Array {
@@ -37,14 +39,18 @@ export function highest(core: Core, scores: Float32Array, keep: number): Int32Ar
   });
 }
 
+/** A press's scores, checked, in arrays of their own. @throws ArgumentError, NumericError for scores that cannot be */
+export function rawScores(press: ScorePress, entries: LayerEntries, target: Target): Float32Array[] {
+  return checkedScores(press.name, entries, press.score(entries, target));
+}
+
 /**
  * A press's scores, in arrays of their own; protected entries have the score infinity.
- * @throws ArgumentError when more entries are protected than are to be kept
+ * @throws ArgumentError when more entries are protected than are to be kept, or as `rawScores`
  */
 export function scoresOf(press: ScorePress, entries: LayerEntries, target: Target): Float32Array[] {
   const { first, last } = target.protect;
-  return press.score(entries, target).map((list, head) => {
-    const scores = list.slice();
+  return rawScores(press, entries, target).map((scores, head) => {
     if (first + last === 0) return scores;
     const kept = keptOf(target, entries, head);
     if (Math.min(first + last, scores.length) > kept) {
@@ -55,9 +61,20 @@ export function scoresOf(press: ScorePress, entries: LayerEntries, target: Targe
   });
 }
 
-/** What a layer press keeps of a layer; of a score press, the highest scores of every head. */
+/**
+ * What a layer press keeps of a layer; of a score press, the highest scores of every head. Where no head holds anything,
+ * the press is not asked.
+ * @throws ArgumentError where some heads are empty and others not, and for results that cannot be
+ */
 export function selectEntries(press: LayerPress, entries: LayerEntries, target: Target): LayerSelection {
-  if (press.kind === "select") return press.select(entries, target);
+  const empty = eachHead(entries, (head) => entries.length(head) === 0);
+  if (empty.every(Boolean)) return { kept: empty.map(() => new Int32Array(0)) };
+  if (empty.some(Boolean)) {
+    throw new ArgumentError(
+      `The ${press.name} press cannot choose in layer ${entries.layer}, where head ${empty.indexOf(true)} is empty and others are not`,
+    );
+  }
+  if (press.kind === "select") return checkedSelection(press.name, entries, press.select(entries, target));
   return {
     kept: scoresOf(press, entries, target).map((scores, head) =>
       entries.highest(scores, keptOf(target, entries, head)),
@@ -67,7 +84,7 @@ export function selectEntries(press: LayerPress, entries: LayerEntries, target: 
 
 /** What a press keeps of a cache after a pass: one selection a layer. @throws ArgumentError for what it cannot do here */
 export function selectAll(press: PassPress, entries: ModelEntries, target: Target): readonly LayerSelection[] {
-  if (press.kind === "model") return press.select(entries, target);
+  if (press.kind === "model") return checkedSelections(press.name, entries, press.select(entries, target));
   return entries.layers.map((layer) => selectEntries(press, layer, target));
 }
 

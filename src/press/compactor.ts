@@ -2,6 +2,7 @@
 import { checkWhole, evenLength } from "./check.ts";
 import { slice } from "./chunk.ts";
 import { wholePassPress } from "./course.ts";
+import { equalScores } from "./each-head.ts";
 import { type LeverageOptions, leverageScore } from "./leverage.ts";
 import { type NonCausalAttentionOptions, nonCausalAttention } from "./non-causal-attention.ts";
 import type { ScorePress } from "./press.ts";
@@ -30,6 +31,7 @@ export function compactor(options: CompactorOptions = {}): ScorePress {
     const length = evenLength(entries, "compactor");
     const first = Math.min(sinkSizeStart, length);
     const last = Math.min(sinkSizeEnd, length - first);
+    if (first + last >= length) return equalScores(entries);
     const inner = slice(entries, first, length - last);
     const leverages = leverage.score(inner, target);
     const scores = attention.score(inner, target).map((list, head) => {

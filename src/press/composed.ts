@@ -16,12 +16,19 @@ export interface ComposedStep {
 /** Runs presses one after another; takes no other budget. @throws ArgumentError for no step or a ratio outside [0, 1) */
 export function composed(steps: readonly ComposedStep[]): SelectPress {
   if (steps.length === 0) throw new ArgumentError("There is no press to compose");
-  const targets = steps.map(({ press, ratio }) => (ratio === undefined ? noTarget(press.name) : ratioTarget(ratio)));
+  const targets = steps.map(({ press, ratio }) => {
+    if (ratio === undefined && !press.ownBudget) throw new ArgumentError(`The ${press.name} press needs its ratio`);
+    if (ratio !== undefined && press.ownBudget) {
+      throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out ratio`);
+    }
+    return ratio === undefined ? noTarget(press.name) : ratioTarget(ratio);
+  });
   const rows = Math.max(...steps.map(({ press }) => press.needs?.queryRows ?? 0));
   return {
     kind: "select",
     name: `composed of ${steps.map(({ press }) => press.name).join(", ")}`,
     needs: rows > 0 ? { queryRows: rows } : undefined,
+    ownBudget: true,
     select: (entries) => {
       let selection: LayerSelection = { kept: eachHead(entries, (head) => range(0, entries.length(head))) };
       for (const [index, { press }] of steps.entries()) {

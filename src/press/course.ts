@@ -2,7 +2,7 @@
 import { ArgumentError } from "../errors.ts";
 import type { Target } from "./budget.ts";
 import { checkWholePass } from "./check.ts";
-import { selectAll } from "./choose.ts";
+import { rawScores, selectAll } from "./choose.ts";
 import { eachHead } from "./each-head.ts";
 import { pick } from "./entries.ts";
 import type { LayerSelection, ModelEntries, ModelSelection, ScorePress } from "./press.ts";
@@ -82,7 +82,7 @@ class ScoreCourse implements ModelSelection {
         layer,
         eachHead(layer, (head) => range(first(head), layer.length(head))),
       );
-      for (const [head, list] of this.#press.score(pass, target).entries())
+      for (const [head, list] of rawScores(this.#press, pass, target).entries())
         scores[index]![head]!.set(list, first(head));
     }
     const scored: ScorePress = { ...this.#press, score: ({ layer }) => scores[layer]! };

@@ -1,5 +1,5 @@
 /** CriticalKV: Identify Critical KV Cache in LLM Inference from an Output Perturbation Perspective (Feng et al. 2025, arXiv 2502.03805). */
-import { type AdaKVOptions, highestOfAll, lengthsOf, safeguarded, withInfinite } from "./adakv.ts";
+import { type AdaKVOptions, highestOfAll, lengthsOf, safeguarded, withLargest } from "./adakv.ts";
 import { checkWithin } from "./check.ts";
 import { scoresOf, splitIndices } from "./choose.ts";
 import { eachHead, eachMember } from "./each-head.ts";
@@ -30,7 +30,7 @@ export function criticalKV(press: ScorePress, options: CriticalKVOptions = {}): 
       return scoresOf(press, entries, target).map((scores, head) => {
         const budget = (1 - target.ratio(entries, head)) * scores.length * firstStageRatio;
         const first = firstStageRatio > 0 ? Math.max(1, Math.trunc(budget)) : 0;
-        return withInfinite(weighted(scores, norms[head]!, epsilon), entries.highest(scores, first));
+        return withLargest(weighted(scores, norms[head]!, epsilon), entries.highest(scores, first));
       });
     },
   };
@@ -54,7 +54,7 @@ export function criticalAdaKV(press: ScorePress, options: AdaKVOptions & Critica
       return {
         kept: shares.map(({ length: share }, head) => {
           const first = entries.highest(scores[head]!, Math.trunc(share * firstStageRatio));
-          const second = withInfinite(weighted(scores[head]!, norms[head]!, epsilon), first);
+          const second = withLargest(weighted(scores[head]!, norms[head]!, epsilon), first);
           return entries.highest(second, share);
         }),
       };

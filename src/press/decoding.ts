@@ -69,6 +69,8 @@ export function prefillDecoding({ prefillingPress, decodingPress }: PrefillDecod
     kind: "steps",
     name: `${prefillingPress.name}, then ${decodingPress.name}`,
     needs: rows > 0 ? { queryRows: rows } : undefined,
+    ownBudget: prefillingPress.ownBudget,
+    least: prefillingPress.least,
     begin: () => begin(decodingPress.begin(), false),
   };
 }
@@ -95,5 +97,5 @@ function everySoOften(
     },
     fork: () => begin(passes),
   });
-  return { kind: "steps", name: `${name} of ${press.name}`, begin: () => begin(0) };
+  return { kind: "steps", name: `${name} of ${press.name}`, ownBudget: true, begin: () => begin(0) };
 }

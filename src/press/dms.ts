@@ -2,7 +2,7 @@
 
 import { noTarget } from "./budget.ts";
 import { checkWhole } from "./check.ts";
-import { join } from "./choose.ts";
+import { join, rawScores } from "./choose.ts";
 import { eachHead } from "./each-head.ts";
 import { pick } from "./entries.ts";
 import type { LayerEntries, LayerSelection, PressSteps, ScorePress, StepsPress } from "./press.ts";
@@ -26,7 +26,13 @@ export interface DMSOptions {
 export function dms(press: ScorePress, options: DMSOptions): StepsPress {
   const { threshold, slidingWindowSize = 128, decoding = false } = options;
   checkWhole({ slidingWindowSize }, 1);
-  return { kind: "steps", name: `dms of ${press.name}`, needs: press.needs, begin: () => begin(undefined) };
+  return {
+    kind: "steps",
+    name: `dms of ${press.name}`,
+    needs: press.needs,
+    ownBudget: true,
+    begin: () => begin(undefined),
+  };
 
   /** @param waiting scores of the entries within the window: [layers][KV heads] */
   function begin(waiting: Float32Array[][] | undefined): PressSteps {
@@ -35,7 +41,7 @@ export function dms(press: ScorePress, options: DMSOptions): StepsPress {
         const before = waiting;
         if (before && !decoding) return undefined;
         const scores = entries.layers.map((layer, index) => {
-          const fresh = press.score(newest(layer, rows), noTarget(press.name));
+          const fresh = rawScores(press, newest(layer, rows), noTarget(press.name));
           return fresh.map((list, head) => join([before?.[index]?.[head] ?? new Float32Array(0), list]));
         });
         waiting = scores.map((heads) => heads.map((list) => list.slice(-slidingWindowSize)));

@@ -37,6 +37,7 @@ export function duoAttention(options: DuoAttentionOptions): SelectPress {
   return {
     kind: "select",
     name: "duoattention",
+    ownBudget: true,
     select: (entries) => {
       if (headScores.length !== entries.layers || headScores[entries.layer]!.length !== entries.keyHeads) {
         throw new ArgumentError(`headScores should be ${entries.layers} lists of ${entries.keyHeads} numbers`);

@@ -12,6 +12,11 @@ export function eachMember<T>(entries: LayerEntries, head: number, make: (queryH
   return Array.from({ length: entries.group }, (_, member) => make(head * entries.group + member));
 }
 
+/** Scores where there is nothing to tell entries apart by: the oldest are kept. */
+export function equalScores(entries: LayerEntries): Float32Array[] {
+  return eachHead(entries, (head) => new Float32Array(entries.length(head)));
+}
+
 /** Adds entries that are always kept before and behind the scores: the largest score of the layer, plus 1. */
 export function surround(scores: readonly Float32Array[], before: number, behind: number): Float32Array[] {
   const top = largestOf(scores) + 1;

@@ -20,14 +20,23 @@ export class CachedEntries implements LayerEntries {
   readonly #core: Core;
   readonly #decoder: Decoder;
   readonly #queries: KeptQueries;
+  readonly chunked: boolean;
   #outputWeights: Float32Array | undefined;
 
-  constructor(layer: number, cache: KeyValueCache, core: Core, decoder: Decoder, queries: KeptQueries) {
+  constructor(
+    layer: number,
+    cache: KeyValueCache,
+    core: Core,
+    decoder: Decoder,
+    queries: KeptQueries,
+    chunked: boolean,
+  ) {
     this.layer = layer;
     this.#cache = cache;
     this.#core = core;
     this.#decoder = decoder;
     this.#queries = queries;
+    this.chunked = chunked;
   }
 
   get layers(): number {
@@ -119,6 +128,9 @@ export class CachedEntries implements LayerEntries {
 
 /** Products of every row of `a` with every row of `b`, rows of `depth`: [rows of a, rows of b]. */
 export function multiplyRows(core: Core, a: Float32Array, b: Float32Array, depth: number): Float32Array {
+  if (!(depth >= 1) || a.length % depth !== 0 || b.length % depth !== 0) {
+    throw new ArgumentError(`multiply takes rows of ${depth}, which ${a.length} and ${b.length} numbers are not`);
+  }
   const rows = a.length / depth;
   const columns = b.length / depth;
   const tiles = Math.ceil(rows / 4);
@@ -175,6 +187,7 @@ export function pick(
     headSize,
     hiddenSize: entries.hiddenSize,
     frequencies: entries.frequencies,
+    chunked: entries.chunked,
     queryRows: queries[1] - queries[0],
     length: (head) => lists[head]!.length,
     keys: (head) => content.keys?.[head]?.slice() ?? pickRows(entries.keys(head), headSize, lists[head]!),

@@ -1,7 +1,7 @@
 /** Expected Attention: KV Cache Compression by Estimating Attention from Future Queries Distribution (Devoto et al. 2025, arXiv 2510.00636). */
 import { columnMeans, softmaxRow } from "./attention.ts";
-import { checkWhole, longerThan } from "./check.ts";
-import { eachHead, eachMember, surround } from "./each-head.ts";
+import { checkWhole, isLongerThan } from "./check.ts";
+import { eachHead, eachMember, equalScores, surround } from "./each-head.ts";
 import type { LayerEntries, ScorePress } from "./press.ts";
 import { meanRotation } from "./rotate.ts";
 import { meanOf, rowDots, rowNorms, transposed } from "./vectors.ts";
@@ -34,13 +34,14 @@ export function expectedAttention(options: ExpectedAttentionOptions = {}): Score
     needs: { queryRows: Number.POSITIVE_INFINITY },
     score: (entries) => {
       const { headSize } = entries;
+      if (!isLongerThan(entries, "nSink", nSink)) return equalScores(entries);
       const scores = eachHead(entries, (head) => {
-        const length = longerThan(entries, head, "nSink", nSink);
+        const length = entries.length(head);
         const rotation = futureRotation(entries, head, nFuturePositions);
         const keys = entries.keys(head).subarray(nSink * headSize);
         const expected = meanOf(
           eachMember(entries, head, (queryHead) => {
-            const queries = entries.queries(queryHead).subarray(nSink * headSize);
+            const queries = entries.queries(queryHead).subarray(sinkRows(entries, head, nSink) * headSize);
             const mean = matrixTimes(rotation, columnMeans(queries, headSize));
             const weights = entries.multiply(keys, Float32Array.from(mean), headSize);
             if (useCovariance) {
@@ -65,6 +66,12 @@ export function expectedAttention(options: ExpectedAttentionOptions = {}): Score
 export function futureRotation(entries: LayerEntries, head: number, count: number): Float64Array {
   const next = entries.places(head).at(-1)! + 1;
   return meanRotation(next, count, entries.headSize, entries.frequencies);
+}
+
+/** The pass's kept query rows that belong to the text's first `nSink` tokens, which stand for nothing to come. */
+export function sinkRows(entries: LayerEntries, head: number, nSink: number): number {
+  const positions = entries.positions(head).subarray(entries.length(head) - entries.queryRows);
+  return positions.filter((position) => position < nSink).length;
 }
 
 /** matrix [n, n] times a vector. */

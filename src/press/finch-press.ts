@@ -2,9 +2,9 @@
 import { ArgumentError } from "../errors.ts";
 import { columnMeans, windowAttention } from "./attention.ts";
 import { keptOf, remaining } from "./budget.ts";
-import { checkWhole } from "./check.ts";
+import { checkWhole, windowRows } from "./check.ts";
 import { scoresOf } from "./choose.ts";
-import { eachHead, surround } from "./each-head.ts";
+import { eachHead, equalScores, surround } from "./each-head.ts";
 import type { LayerEntries, ScorePress, SelectPress } from "./press.ts";
 import { meanOf, range } from "./vectors.ts";
 
@@ -58,16 +58,18 @@ export function finchPress(options: FinchPressOptions): SelectPress {
 }
 
 function questionScores(entries: LayerEntries, windowSize: number, normalize: boolean): Float32Array[] {
+  const window = windowRows(entries, windowSize);
+  if (window === 0) return equalScores(entries);
   const scores = eachHead(entries, (head) => {
     const length = entries.length(head);
-    const means = windowAttention(entries, head, windowSize).map((weights) => {
-      const seen = (row: number) => length - windowSize + row;
+    const means = windowAttention(entries, head, window).map((weights) => {
+      const seen = (row: number) => length - window + row;
       return columnMeans(
         normalize ? weights.map((weight, i) => weight * seen(Math.floor(i / length))) : weights,
         length,
       );
     });
-    return meanOf(means).subarray(0, length - windowSize);
+    return meanOf(means).subarray(0, length - window);
   });
-  return surround(scores, 0, windowSize);
+  return surround(scores, 0, window);
 }

@@ -16,7 +16,7 @@ export function keyDiff(): ScorePress {
         const norms = rowNorms(keys, headSize).map((norm) => Math.max(norm, 1e-12));
         const directions = keys.map((value, i) => value / norms[Math.floor(i / headSize)]!);
         const anchor = Float32Array.from(columnMeans(directions, headSize));
-        const length = rowNorms(anchor, headSize)[0]!;
+        const length = Math.max(rowNorms(anchor, headSize)[0]!, 1e-12);
         return entries.multiply(directions, anchor, headSize).map((cosine) => -cosine / length);
       }),
   };

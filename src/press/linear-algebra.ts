@@ -51,6 +51,6 @@ export function zScores(lists: readonly Float32Array[]): Float32Array[] {
   const total = lists.reduce((sum, list) => sum + list.reduce((part, value) => part + value, 0), 0);
   const mean = total / count;
   const squares = lists.reduce((sum, list) => sum + list.reduce((part, value) => part + (value - mean) ** 2, 0), 0);
-  const deviation = Math.max(Math.sqrt(squares / (count - 1)), 1e-6);
+  const deviation = Math.max(count > 1 ? Math.sqrt(squares / (count - 1)) : 0, 1e-6);
   return lists.map((list) => list.map((value) => (value - mean) / deviation));
 }

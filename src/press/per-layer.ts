@@ -17,6 +17,7 @@ export function perLayer(press: ScorePress, options: PerLayerOptions): SelectPre
     kind: "select",
     name: `perlayer of ${press.name}`,
     needs: press.needs,
+    ownBudget: true,
     select: (entries) => {
       if (targets.length !== entries.layers) {
         throw new ArgumentError(`There are ${targets.length} compressionRatios for ${entries.layers} layers`);

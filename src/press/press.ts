@@ -30,6 +30,11 @@ export interface LayerEntries extends Arithmetic {
   positions(head: number): Int32Array;
   /** [length], the positions by which the keys are rotated now. */
   places(head: number): Int32Array;
+  /**
+   * Whether the pass is a chunk of a longer text, which may be as short as the text's end is: a window that is longer
+   * than the chunk is then the chunk itself. Of a whole pass that is refused.
+   */
+  readonly chunked: boolean;
   /** Rows of the pass whose queries were kept: its last ones, which are the last entries of every head. */
   readonly queryRows: number;
   /** [queryRows], the positions at which a KV head sees those rows. */
@@ -49,6 +54,10 @@ interface PressNeeds {
 interface NamedPress {
   readonly name: string;
   readonly needs?: PressNeeds | undefined;
+  /** Set where the method itself says how much it keeps: then no budget may be given. */
+  readonly ownBudget?: boolean | undefined;
+  /** Entries that every head must be able to keep for the method to work; default 1. */
+  readonly least?: number | undefined;
 }
 
 /** A method that scores every entry; the highest scores survive. */

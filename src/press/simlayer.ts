@@ -1,6 +1,6 @@
 /** SimLayerKV: A Simple Framework for Layer-Level KV Cache Reduction (Zhang et al. 2024, arXiv 2410.13846). */
 import { windowAttention } from "./attention.ts";
-import { checkWhole, checkWithin, evenLength } from "./check.ts";
+import { checkWhole, checkWithin, evenLength, windowRows } from "./check.ts";
 import { eachHead } from "./each-head.ts";
 import type { LayerEntries, SelectPress } from "./press.ts";
 import { meanOf, range } from "./vectors.ts";
@@ -29,6 +29,7 @@ export function simLayer(options: SimLayerOptions = {}): SelectPress {
   return {
     kind: "select",
     name: "simlayer",
+    ownBudget: true,
     needs: { queryRows: nLast },
     select: (entries) => {
       const length = evenLength(entries, "simlayer");
@@ -41,14 +42,15 @@ export function simLayer(options: SimLayerOptions = {}): SelectPress {
 
   /** The part of the last rows' attention that goes to the first and the newest entries. */
   function laziness(entries: LayerEntries, length: number): number {
-    const rows = eachHead(entries, (head) => windowAttention(entries, head, nLast)).flat();
+    const window = windowRows(entries, nLast);
+    const rows = eachHead(entries, (head) => windowAttention(entries, head, window)).flat();
     const means = meanOf(rows);
     let sum = 0;
-    for (let row = 0; row < nLast; row++) {
-      const line = means.subarray(row * length, row * length + length - nLast);
+    for (let row = 0; row < window; row++) {
+      const line = means.subarray(row * length, row * length + length - window);
       for (const weight of line.subarray(0, nInitial)) sum += weight;
       for (const weight of line.subarray(line.length - nRecent)) sum += weight;
     }
-    return sum / nLast;
+    return sum / window;
   }
 }

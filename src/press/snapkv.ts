@@ -1,8 +1,8 @@
 /** SnapKV: LLM Knows What You Are Looking for Before Generation (Li et al., NeurIPS 2024, arXiv 2404.14469). */
 import { ArgumentError } from "../errors.ts";
 import { columnMeans, windowAttention } from "./attention.ts";
-import { checkWhole } from "./check.ts";
-import { eachHead, surround } from "./each-head.ts";
+import { checkWhole, windowRows } from "./check.ts";
+import { eachHead, equalScores, surround } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
 import { meanOf } from "./vectors.ts";
 
@@ -26,16 +26,16 @@ export function snapKV(options: SnapKVOptions = {}): ScorePress {
     kind: "score",
     name: "snapkv",
     needs: { queryRows: windowSize },
-    score: (entries) =>
-      surround(
-        eachHead(entries, (head) => {
-          const length = entries.length(head);
-          const means = windowAttention(entries, head, windowSize).map((weights) => columnMeans(weights, length));
-          return averagePooled(meanOf(means).subarray(0, length - windowSize), kernelSize);
-        }),
-        0,
-        windowSize,
-      ),
+    score: (entries) => {
+      const window = windowRows(entries, windowSize);
+      if (window === 0) return equalScores(entries);
+      const scores = eachHead(entries, (head) => {
+        const length = entries.length(head);
+        const means = windowAttention(entries, head, window).map((weights) => columnMeans(weights, length));
+        return averagePooled(meanOf(means).subarray(0, length - window), kernelSize);
+      });
+      return surround(scores, 0, window);
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** StreamingLLM: Efficient Streaming Language Models with Attention Sinks (Xiao et al., ICLR 2024, arXiv 2309.17453). */
 import { keptOf } from "./budget.ts";
-import { checkWhole, longerThan } from "./check.ts";
-import { eachHead } from "./each-head.ts";
+import { checkWhole, isLongerThan } from "./check.ts";
+import { eachHead, equalScores } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
 
 /** Settings of the press. */
@@ -17,10 +17,13 @@ export function streamingLLM(options: StreamingLLMOptions = {}): ScorePress {
   return {
     kind: "score",
     name: "streamingllm",
-    score: (entries, target) =>
-      eachHead(entries, (head) => {
-        const length = longerThan(entries, head, "nSink", nSink);
+    least: nSink + 1,
+    score: (entries, target) => {
+      if (!isLongerThan(entries, "nSink", nSink)) return equalScores(entries);
+      return eachHead(entries, (head) => {
+        const length = entries.length(head);
         return new Float32Array(length).fill(1).fill(0, nSink, nSink + length - keptOf(target, entries, head));
-      }),
+      });
+    },
   };
 }

@@ -26,6 +26,7 @@ export function think(options: ThinkOptions = {}): SelectPress {
   return {
     kind: "select",
     name: "think",
+    ownBudget: true,
     needs: { queryRows: windowSize },
     select: (entries) => {
       const { headSize } = entries;
@@ -49,12 +50,13 @@ export function think(options: ThinkOptions = {}): SelectPress {
 /** The mean square of every dimension of the rotated queries of a KV head's last rows. */
 function windowSquares(entries: LayerEntries, head: number, windowSize: number): Float32Array {
   const { headSize, queryRows } = entries;
-  if (queryRows < windowSize) {
+  if (queryRows < windowSize && !entries.chunked) {
     throw new ArgumentError(`A window of ${windowSize} rows needs a pass of as many; there are ${queryRows}`);
   }
-  const places = entries.queryPlaces(head).subarray(queryRows - windowSize);
+  const first = Math.max(0, queryRows - windowSize);
+  const places = entries.queryPlaces(head).subarray(first);
   const squares = eachMember(entries, head, (queryHead) => {
-    const rows = entries.queries(queryHead).subarray((queryRows - windowSize) * headSize);
+    const rows = entries.queries(queryHead).subarray(first * headSize);
     return squareMeans(rotate(rows, headSize, places, entries.frequencies), headSize);
   });
   return Float32Array.from(squares[0]!, (_, i) => squares.reduce((sum, list) => sum + list[i]!, 0) / squares.length);

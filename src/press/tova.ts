@@ -1,7 +1,7 @@
 /** TOVA: Transformers are Multi-State RNNs (Oren et al., EMNLP 2024, arXiv 2401.06104). */
 import { windowAttention } from "./attention.ts";
-import { evenLength } from "./check.ts";
-import { eachHead, surround } from "./each-head.ts";
+import { evenLength, windowRows } from "./check.ts";
+import { eachHead, equalScores, surround } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
 import { meanOf } from "./vectors.ts";
 
@@ -13,6 +13,7 @@ export function tova(): ScorePress {
     needs: { queryRows: 1 },
     score: (entries) => {
       const length = evenLength(entries, "tova");
+      if (windowRows(entries, 1) === 0) return equalScores(entries);
       const scores = meanOf(eachHead(entries, (head) => windowAttention(entries, head, 1)).flat());
       return surround(
         eachHead(entries, () => scores.subarray(0, length - 1)),

@@ -5,7 +5,9 @@ import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
+import { show } from "../show.ts";
 import { Hash } from "./hash.ts";
+import { LAST_POSITION } from "./passes.ts";
 
 const FILE = "capsule";
 const FORMAT = "siskin-capsule";
@@ -22,6 +24,8 @@ export interface CapsuleState {
   readonly absolutePosition: number;
   /** For layer l and KV head h at l · keyHeads + h. */
   readonly heads: readonly CapsuleHead[];
+  /** [hiddenSize], the last layer's output of the last token, where it is known. */
+  readonly hiddenState: Float32Array | undefined;
 }
 
 /** The entries of one KV head. */
@@ -36,17 +40,30 @@ export interface CapsuleHead {
 export interface CapsuleSizes {
   readonly layers: number;
   readonly keyHeads: number;
+  readonly hiddenSize: number;
+  /** The model's window, and the one that was asked for on purpose. */
+  readonly window: number;
+  readonly lifted: number | undefined;
   /** Bytes of a page in a form. */
   readonly pageBytes: (form: CacheForm) => number;
+}
+
+/** What a capsule is made of. */
+export interface CapsuleContent {
+  readonly cache: KeyValueCache;
+  readonly window: number;
+  /** The model's fingerprint. */
+  readonly model: string;
+  readonly hiddenState: Float32Array | undefined;
 }
 
 /**
  * Metadata: format, version, model, scheme, window, absolutePosition, and `form`, how pages hold their entries.
  * Tensors: `lists` [layers, keyHeads], which list of positions a head has, equal lists being stored once;
- * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `checksum` [8], the last bytes of the file.
- * @param model the model's fingerprint
+ * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenSize], where the last token's is known;
+ * `checksum` [8], the last bytes of the file.
  */
-export function writeCapsule(cache: KeyValueCache, window: number, model: string): Uint8Array<ArrayBuffer> {
+export function writeCapsule({ cache, window, model, hiddenState }: CapsuleContent): Uint8Array<ArrayBuffer> {
   const { layers, keyHeads, pageBytes } = cache;
   const tensors: Record<string, TensorData> = {};
   const lists = new Int32Array(layers * keyHeads);
@@ -64,6 +81,7 @@ export function writeCapsule(cache: KeyValueCache, window: number, model: string
       tensors[`pages.${layer}.${head}`] = { dtype: "U8", shape: [pages.length / pageBytes, pageBytes], data: pages };
     }
   }
+  if (hiddenState) tensors.hidden = { dtype: "F32", shape: [hiddenState.length], data: hiddenState };
   tensors.lists = { dtype: "I32", shape: [layers, keyHeads], data: lists };
   // Of the narrowest type and named last, it comes last.
   tensors.checksum = { dtype: "U8", shape: [CHECKSUM_BYTES], data: new Uint8Array(CHECKSUM_BYTES) };
@@ -105,13 +123,37 @@ export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSize
     throw new FormatError(FILE, `holds entries in the form ${form}, which is not supported`);
   const scheme = metadata.get("scheme");
   if (scheme !== "contiguous" && scheme !== "original") throw new FormatError(FILE, `has the unknown scheme ${scheme}`);
-  const window = Number(metadata.get("window"));
-  if (!(window >= 1)) throw new FormatError(FILE, `has the impossible window ${metadata.get("window")}`);
   const absolutePosition = Number(metadata.get("absolutePosition"));
-  if (!Number.isSafeInteger(absolutePosition) || absolutePosition < 0) {
-    throw new FormatError(FILE, `has the impossible absolute position ${metadata.get("absolutePosition")}`);
+  if (!Number.isInteger(absolutePosition) || absolutePosition < 0 || absolutePosition > LAST_POSITION) {
+    throw new FormatError(FILE, `has the impossible absolute position ${show(metadata.get("absolutePosition"))}`);
   }
-  return { scheme, form, window, absolutePosition, heads: readHeads(file, sizes, form, absolutePosition) };
+  const heads = readHeads(file, sizes, form, absolutePosition);
+  const longest = heads.reduce((most, { positions }) => Math.max(most, positions.length), 0);
+  const window = readWindow(metadata.get("window"), sizes, scheme === "original" ? absolutePosition : longest);
+  return { scheme, form, window, absolutePosition, heads, hiddenState: readHiddenState(file, sizes) };
+}
+
+/** Memory grows with the positions used, so a capsule alone cannot lift the limit that the model sets. */
+function readWindow(text: string | undefined, { window, lifted }: CapsuleSizes, used: number): number {
+  const given = Number(text);
+  if (!(Number.isInteger(given) || given === Number.POSITIVE_INFINITY) || given < 1) {
+    throw new FormatError(FILE, `has the impossible window ${show(text)}`);
+  }
+  if (given > window && lifted === undefined) {
+    throw new FormatError(
+      FILE,
+      `has a window of ${given} positions, and the model one of ${window}: openSession(bytes, { window }) lifts the limit`,
+    );
+  }
+  const allowed = lifted ?? given;
+  if (used > allowed) throw new FormatError(FILE, `uses ${used} positions, and the window has ${allowed}`);
+  return allowed;
+}
+
+function readHiddenState(file: SafetensorsArrays, { hiddenSize }: CapsuleSizes): Float32Array | undefined {
+  if (!file.has("hidden")) return undefined;
+  checkShape(file, "hidden", [hiddenSize]);
+  return file.f32("hidden");
 }
 
 /** The checksum finds accidents; these checks find files made wrongly on purpose. */

@@ -1,58 +1,43 @@
 /** Compresses a cache: shows it to a press and keeps what the press chooses. */
 import type { KeyValueCache } from "../cache/cache.ts";
-import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import type { Model } from "../model/model.ts";
-import {
-  type Budget,
-  bytesTarget,
-  checkProtect,
-  countTarget,
-  noTarget,
-  ratioTarget,
-  type Target,
-} from "../press/budget.ts";
+import type { Target } from "../press/budget.ts";
 import { highest } from "../press/choose.ts";
 import { CachedEntries, multiplyRows } from "../press/entries.ts";
-import type { LayerSelection, ModelEntries, Press, ReplayLayer } from "../press/press.ts";
+import type { LayerSelection, ModelEntries, PressSteps, ReplayLayer, StepsPress } from "../press/press.ts";
+import { checkedSelections } from "../press/results.ts";
 import { rotate } from "../press/rotate.ts";
 import { rowNorms } from "../press/vectors.ts";
 import { Recorder } from "./recorder.ts";
 
-/** A budget, or none for a press that knows by itself how much to keep. */
-export type OptionalBudget =
-  | Budget
-  | {
-      readonly budget?: undefined;
-      readonly ratio?: undefined;
-      readonly bytes?: undefined;
-      readonly protect?: undefined;
-    };
-
-/** What a budget means for a press and a cache. @throws ArgumentError for a budget that cannot be */
-export function targetOf(budget: OptionalBudget, press: Press, cache: KeyValueCache): Target {
-  if (budget.budget === undefined && budget.ratio === undefined && budget.bytes === undefined)
-    return noTarget(press.name);
-  const protect = checkProtect(budget.protect ?? {});
-  if (budget.ratio !== undefined) return ratioTarget(budget.ratio, protect);
-  if (budget.budget !== undefined) return countTarget(budget.budget, protect);
-  const room = {
-    heads: cache.layers * cache.keyHeads,
-    pageBytes: cache.pageBytes,
-    pageEntries: PAGE_ENTRIES,
-    tableBytes: cache.byteLength - cache.pages.length * cache.pageBytes,
-  };
-  return bytesTarget(budget.bytes, room, press.kind !== "score", protect);
+/** A press that goes on compressing after every pass of a session, and how far it has come. */
+export interface Course {
+  readonly press: StepsPress;
+  readonly steps: PressSteps;
+  readonly target: Target;
 }
 
-/** The cache after a pass as presses see it. */
-export function viewCache(model: Model, cache: KeyValueCache, tokens: Int32Array, recorder: Recorder): ModelEntries {
+/**
+ * The cache after a pass as presses see it.
+ * @param chunked whether the pass is a chunk of a longer text
+ */
+export function viewCache(
+  model: Model,
+  cache: KeyValueCache,
+  tokens: Int32Array,
+  recorder: Recorder,
+  chunked = false,
+): ModelEntries {
   const { core, decoder, tokenizer, prompt } = model;
   const queries = {
     rows: recorder.layers("queries").length > 0 ? recorder.rows : 0,
     layers: recorder.layers("queries"),
   };
   return {
-    layers: Array.from({ length: cache.layers }, (_, layer) => new CachedEntries(layer, cache, core, decoder, queries)),
+    layers: Array.from(
+      { length: cache.layers },
+      (_, layer) => new CachedEntries(layer, cache, core, decoder, queries, chunked),
+    ),
     tokens,
     prompt,
     encode: (text) => tokenizer.encode(text),
@@ -64,13 +49,30 @@ export function viewCache(model: Model, cache: KeyValueCache, tokens: Int32Array
 
 /** Keeps what a press chose, in the cache itself. @throws ArgumentError, MemoryError; the cache is then as it was */
 export function keepSelected(model: Model, cache: KeyValueCache, selections: readonly LayerSelection[]): void {
-  for (const [layer, { kept, keys, values }] of selections.entries()) {
-    for (const [head, list] of kept.entries()) {
-      const content = { keys: keys?.[head], values: values?.[head] };
-      if (content.keys || content.values) cache.rewrite(layer, head, list, content);
-    }
-  }
-  cache.keep((layer, head) => selections[layer]!.kept[head]!, model.decoder.rotations);
+  cache.keep(
+    (layer, head) => selections[layer]!.kept[head]!,
+    model.decoder.rotations,
+    (layer, head) => ({ keys: selections[layer]!.keys?.[head], values: selections[layer]!.values?.[head] }),
+  );
+}
+
+/**
+ * Lets a course compress after a pass.
+ * @param checkLive throws when the press has disposed the session
+ * @returns the course as it is then; the one given has not changed
+ */
+export function stepCourse(
+  model: Model,
+  cache: KeyValueCache,
+  checkLive: () => void,
+  course: Course,
+  view: ModelEntries,
+): Course {
+  const steps = course.steps.fork();
+  const selections = steps.step(view, course.target, view.tokens.length);
+  checkLive();
+  if (selections) keepSelected(model, cache, checkedSelections(course.press.name, view, selections));
+  return { ...course, steps };
 }
 
 /** Runs tokens behind the cache, as a question is, and keeps what enters attention. */

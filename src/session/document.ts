@@ -2,19 +2,20 @@
 import { ArgumentError } from "../errors.ts";
 import { StreamEncoder } from "../tokenizer/stream-encoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { checkedTokens, isTokenList } from "./tokens.ts";
 
 /** What `session.read` accepts. */
-export type DocumentText = string | Int32Array | readonly number[] | AsyncIterable<string> | Iterable<string>;
+export type DocumentText = string | ArrayLike<number | bigint> | AsyncIterable<string> | Iterable<string>;
 
 /** @returns the head and the document's tokens in pieces, and how many there are in all, if that is known */
 export function documentTokens(
   text: DocumentText,
   head: Int32Array,
   tokenizer: Tokenizer,
+  vocabularySize: number,
 ): { tokens: AsyncIterable<Int32Array>; total: number | undefined } {
   if (typeof text === "string") return whole(head, tokenizer.encode(text));
-  if (text instanceof Int32Array) return whole(head, text);
-  if (Array.isArray(text) && text.every((item) => typeof item === "number")) return whole(head, Int32Array.from(text));
+  if (isTokenList(text)) return whole(head, checkedTokens(text, vocabularySize));
   if (typeof text !== "object" || text === null || (!(Symbol.asyncIterator in text) && !(Symbol.iterator in text))) {
     throw new ArgumentError("A document should be a string, tokens, or an iterable of strings");
   }

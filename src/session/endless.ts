@@ -1,8 +1,8 @@
 /** Text without end: what generation does so that neither memory nor time a token grows (StreamingLLM, arXiv 2309.17453). */
 import { ArgumentError, ContextError } from "../errors.ts";
-import { decoding } from "../press/decoding.ts";
-import type { LayerPress, StepsPress } from "../press/press.ts";
+import type { LayerPress } from "../press/press.ts";
 import { streamingLLM } from "../press/streaming-llm.ts";
+import { checkPress } from "./check-press.ts";
 
 /** How generation forgets. Without any of these nothing is forgotten, and the text ends with the window. */
 export interface EndlessOptions {
@@ -14,30 +14,41 @@ export interface EndlessOptions {
   readonly press?: LayerPress | undefined;
 }
 
-/** What an endless generation compresses with, now and as it goes on. */
+/** What an endless generation compresses with, to how many entries, and when. */
 export interface Forgetting {
   readonly press: LayerPress;
   readonly budget: number;
-  readonly steps: StepsPress;
+  readonly every: number;
 }
+
+/** The names of the options. */
+export const ENDLESS_OPTIONS = ["budget", "every", "press"] as const;
 
 /**
  * @param window positions that the session may use
  * @returns undefined where nothing is to be forgotten
- * @throws ArgumentError for settings that cannot be; ContextError for those that would fill the window
+ * @throws ArgumentError for settings that cannot be, a press that cannot be used so, and a budget that is too small for
+ * it; ContextError for settings that would fill the window
  */
 export function forgetting(options: EndlessOptions, window: number): Forgetting | undefined {
-  if (options.budget === undefined && options.every === undefined && !options.press) return undefined;
+  if (options.budget === undefined && options.every === undefined && options.press === undefined) return undefined;
   const { budget = 1024, every = 256, press = streamingLLM() } = options;
   for (const [name, value] of Object.entries({ budget, every })) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
+      throw new ArgumentError(`${name} should be a positive whole number and is ${String(value)}`);
     }
+  }
+  checkPress(press, ["score", "select"], "generate");
+  if (press.needs) throw new ArgumentError(`The ${press.name} press looks at queries, which generate does not keep`);
+  if (press.ownBudget) throw new ArgumentError(`The ${press.name} press says itself how much it keeps`);
+  const least = press.least ?? 1;
+  if (budget < least) {
+    throw new ArgumentError(`The ${press.name} press keeps ${least} entries at least; the budget is ${budget}`);
   }
   if (budget + every > window) {
     throw new ContextError(
       `budget ${budget} and ${every} tokens from one compression to the next exceed the window of ${window} positions`,
     );
   }
-  return { press, budget, steps: decoding(press, { compressionInterval: every, targetSize: budget }) };
+  return { press, budget, every };
 }

@@ -1,13 +1,21 @@
 /** Reads a document chunk by chunk into a cache that never grows beyond its budget and a chunk. */
-import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
-import type { Scoring } from "../model/batch.ts";
-import type { Model } from "../model/model.ts";
-import { countTarget } from "../press/budget.ts";
+import type { Recording, Scoring } from "../model/batch.ts";
+import { checkOptions } from "../options.ts";
+import { countTarget, noTarget } from "../press/budget.ts";
 import { highest, selectAll, spread } from "../press/choose.ts";
 import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
-import { keepSelected, viewCache } from "./compress.ts";
+import { checkedSelections } from "../press/results.ts";
+import { siskin } from "../press/siskin.ts";
+import { show } from "../show.ts";
+import { checkPress } from "./check-press.ts";
+import { chunksOf } from "./chunks.ts";
+import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
+import { type DocumentText, documentTokens } from "./document.ts";
+import { checkSignal } from "./generate.ts";
+import { GENERIC_QUESTIONS } from "./generic-questions.ts";
+import type { Passes } from "./passes.ts";
 import { pause } from "./pause.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -25,48 +33,132 @@ export interface ReadProgress {
   readonly cacheBytes: number;
 }
 
-/** What a reading works on. */
-export interface Reading {
-  readonly model: Model;
-  readonly cache: KeyValueCache;
-  readonly press: QuestionPress | PassPress;
-  /** Entries to keep after each chunk. */
-  readonly budget: number;
-  /** Tokens run at once behind the cache. */
-  readonly chunkLength: number;
-  /** The questions' tokens, each with the empty line before it and the start of the answer behind it. */
-  readonly questions: readonly Int32Array[];
-  /** Positions that the session may use. */
-  readonly window: number;
-  /** Tokens of the prompt's head that stand before the document. */
-  readonly headLength: number;
-  readonly tokensTotal: number | undefined;
+/** How a document is read. */
+export interface ReadOptions {
+  /** What will be asked; all share one reading. Where it is not known, default a few generic questions. */
+  readonly questions?: string | Iterable<string> | undefined;
+  /** Default `siskin()`. A press that scores without questions compresses behind each chunk. */
+  readonly press?: QuestionPress | PassPress | undefined;
+  /** Entries that every head keeps; default 512. None for a press that says itself how much it keeps. */
+  readonly budget?: number | undefined;
+  /** Tokens read at once; default 512. */
+  readonly chunkLength?: number | undefined;
   readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+const READ_OPTIONS = ["questions", "press", "budget", "chunkLength", "onProgress", "signal"] as const;
+const DEFAULT_BUDGET = 512;
+const DEFAULT_CHUNK = 512;
+
+/** What a reading works on. */
+interface Reading {
+  readonly passes: Passes;
+  readonly press: QuestionPress | PassPress;
+  /** Entries to keep after each chunk; undefined for a press that says so itself. */
+  readonly budget: number | undefined;
+  /** Tokens run at once behind the cache. */
+  readonly chunkLength: number;
+  /** The questions' tokens, each with the empty line before it and the start of the answer behind it. */
+  readonly questions: readonly Int32Array[];
+  /** Tokens of the prompt's head that stand before the document. */
+  readonly headLength: number;
+  readonly tokensTotal: number | undefined;
+  readonly onProgress: ((progress: ReadProgress) => void) | undefined;
+  /** Stops the reading, at once. */
+  readonly signal: AbortSignal;
+}
+
+/** The session that reads. */
+interface ReadingSession {
+  /** Work without pause, in which a press's code may run. @throws DisposedError when that disposes the session */
+  step<T>(work: () => T): T;
+  /** @throws DisposedError */
+  checkLive(): void;
+}
+
+/** More rows at once are no faster and take gigabytes. */
+const LONGEST_CHUNK = 65_536;
+
+/**
+ * What a call of `session.read` asks for, checked before anything is read.
+ * @param signal stops the reading, beside the caller's own
+ * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the caller's signal
+ * gives when it is aborted already
+ */
+export function checkedReading(
+  text: DocumentText,
+  options: ReadOptions,
+  passes: Passes,
+  signal: AbortSignal,
+): { reading: Reading; tokens: AsyncIterable<Int32Array> } {
+  checkOptions(options, READ_OPTIONS, "read");
+  const { chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress } = options;
+  checkPress(press, ["score", "select", "model", "question"], "read");
+  checkSignal(options.signal);
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new ArgumentError(`onProgress should be a function and is ${show(onProgress)}`);
+  }
+  const ownBudget = press.kind !== "question" && press.ownBudget;
+  if (ownBudget && options.budget !== undefined) {
+    throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
+  }
+  const { tokenizer, prompt, config } = passes.model;
+  const questions = questionTexts(options.questions).map((question) => prompt.question(question));
+  options.signal?.throwIfAborted();
+  const head = passes.cache.absolutePosition === 0 ? prompt.head : new Int32Array(0);
+  const { tokens, total } = documentTokens(text, head, tokenizer, config.vocabularySize);
+  const reading: Reading = {
+    passes,
+    press: press as PassPress | QuestionPress,
+    budget: ownBudget ? undefined : (options.budget ?? DEFAULT_BUDGET),
+    chunkLength,
+    questions,
+    headLength: head.length,
+    tokensTotal: total,
+    onProgress,
+    signal,
+  };
+  checkReading(reading);
+  return { reading, tokens };
+}
+
+/** The questions to read for. @throws ArgumentError for what is no text */
+function questionTexts(given: unknown = GENERIC_QUESTIONS): string[] {
+  const iterable = typeof given === "object" && given !== null && Symbol.iterator in given;
+  const texts: unknown[] = iterable ? [...(given as Iterable<unknown>)] : [given];
+  for (const text of texts) {
+    if (typeof text !== "string") throw new ArgumentError(`A question should be a string and is ${show(text)}`);
+  }
+  return texts as string[];
+}
+
 /**
  * Runs the chunks and keeps the best entries after each: behind it every question, blind to the others, scores
- * (DESIGN.md, decision 8), or a press that asks none chooses.
- * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the signal gives when aborted
+ * (DESIGN.md, decision 8), or a press that asks none chooses. A chunk is read whole or not at all.
+ * @throws ArgumentError, ContextError when the window is full; what the signal gives when aborted
  */
-export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Array>): Promise<void> {
-  checkReading(reading);
-  const { model, cache, press, budget, signal, onProgress } = reading;
+export async function readChunks(
+  reading: Reading,
+  tokens: AsyncIterable<Int32Array>,
+  session: ReadingSession,
+): Promise<void> {
+  const { passes, press, chunkLength, signal, onProgress } = reading;
+  const { cache } = passes;
   const course = press.kind === "model" || press.kind === "score" ? press.begin?.() : undefined;
   const start = cache.absolutePosition;
   /** What earlier readings left, of the budget. A budget that grows grows from there. */
-  const held = Math.min(budget, cache.longest);
-  signal?.throwIfAborted();
-  for await (const chunk of rechunk(tokens, reading.chunkLength)) {
-    signal?.throwIfAborted();
-    checkPositions(reading, chunk.length);
+  const held = Math.min(reading.budget ?? Number.POSITIVE_INFINITY, cache.longest);
+  // A method that looks at the last rows of a chunk wants them all.
+  const rows = press.kind === "question" ? 0 : (press.needs?.queryRows ?? 0);
+  const least = Number.isFinite(rows) ? rows : 0;
+  for await (const chunk of chunksOf(tokens, { length: chunkLength, least, signal })) {
+    signal.throwIfAborted();
     const read = cache.absolutePosition - start + chunk.length;
-    const grows = press.kind === "question" && press.schedule === "linear";
-    const kept = grows ? held + Math.trunc(((budget - held) * read) / reading.tokensTotal!) : budget;
-    if (cache.longest + chunk.length <= kept && !course) model.decoder.forward(cache, { text: chunk, hidden: false });
-    else if (press.kind === "question") readWithQuestions(reading, press, chunk, Math.max(1, kept));
-    else readWithout(reading, press, course, chunk);
+    const work = () => readChunk(reading, course, chunk, read, held, session.checkLive);
+    // Where two presses compress, the second may fail when the first has dropped entries.
+    passes.course = session.step(() => cache.attempt(work, passes.course !== undefined));
+    passes.hiddenState = undefined;
     onProgress?.({
       tokensRead: read,
       documentTokens: Math.max(0, read - reading.headLength),
@@ -74,17 +166,60 @@ export async function readChunks(reading: Reading, tokens: AsyncIterable<Int32Ar
       entries: cache.longest,
       cacheBytes: cache.byteLength,
     });
+    session.checkLive();
     await pause();
+    session.checkLive();
   }
+}
+
+/**
+ * Reads one chunk and compresses.
+ * @param read tokens read with it
+ * @param held entries held before the first
+ * @returns the course of what goes on compressing the session
+ */
+function readChunk(
+  reading: Reading,
+  course: ModelSelection | undefined,
+  chunk: Int32Array,
+  read: number,
+  held: number,
+  checkLive: () => void,
+): Course | undefined {
+  const { passes, press, budget = Number.POSITIVE_INFINITY } = reading;
+  const { model, cache } = passes;
+  checkRoom(reading, chunk.length);
+  const asks = press.kind === "question";
+  const grows = asks && press.schedule === "linear";
+  const kept = grows ? held + Math.trunc(((budget - held) * read) / reading.tokensTotal!) : budget;
+  const fits = cache.longest + chunk.length <= kept && !course && (asks || !press.ownBudget);
+  const wanted = asks || fits ? 0 : (press.needs?.queryRows ?? 0);
+  const rows = Math.max(wanted, passes.course?.press.needs?.queryRows ?? 0);
+  const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
+  recorder.batch(0, chunk.length, (record) => {
+    if (asks && !fits) readWithQuestions(reading, press, chunk, Math.max(1, kept), record);
+    else model.decoder.forward(cache, { text: chunk, record, hidden: false });
+  });
+  const view = viewCache(model, cache, chunk, recorder, true);
+  if (!asks && !fits) {
+    const target = press.ownBudget ? noTarget(press.name) : countTarget(budget);
+    const selections = course
+      ? checkedSelections(press.name, view, course.select(view, target))
+      : selectAll(press, view, target);
+    checkLive();
+    keepSelected(model, cache, selections);
+  }
+  return passes.course && stepCourse(model, cache, checkLive, passes.course, view);
 }
 
 /** One chunk behind the cache, the questions behind it, and the choice of what stays. */
 function readWithQuestions(
-  { model, cache, questions }: Reading,
+  { passes: { model, cache }, questions }: Reading,
   press: QuestionPress,
   chunk: Int32Array,
   kept: number,
-) {
+  record: Recording | undefined,
+): void {
   const { core, decoder } = model;
   const { layers, keyHeads } = cache;
   const lists = press.granularity === "head" ? layers * keyHeads : press.granularity === "layer" ? layers : 1;
@@ -98,27 +233,13 @@ function readWithQuestions(
       target: (layer, head) => pointer + listOf(layer, head) * stride * 4,
       factors: press.pooling === "mean" ? meanFactors(questions, entries) : undefined,
     };
-    decoder.forward(cache, { text: chunk, questions, scoring, hidden: false });
+    decoder.forward(cache, { text: chunk, questions, scoring, record, hidden: false });
     const chosen = Array.from({ length: lists }, (_, list) => {
       const scores = core.f32(pointer + list * stride * 4, entries).slice();
       return highest(core, spread(scores, press.reach), kept);
     });
     cache.keep((layer, head) => chosen[listOf(layer, head)]!, decoder.rotations);
   });
-}
-
-/** One chunk behind the cache, and what a press chooses that asks no questions. */
-function readWithout(
-  { model, cache, budget }: Reading,
-  press: PassPress,
-  course: ModelSelection | undefined,
-  chunk: Int32Array,
-): void {
-  const rows = press.needs?.queryRows ?? 0;
-  const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
-  recorder.batch(0, chunk.length, (record) => model.decoder.forward(cache, { text: chunk, record, hidden: false }));
-  const [view, target] = [viewCache(model, cache, chunk, recorder), countTarget(budget)];
-  keepSelected(model, cache, course ? course.select(view, target) : selectAll(press, view, target));
 }
 
 /** FINCH's normalisation: a weight counts as many times as its token sees entries, averaged over a question's tokens. */
@@ -129,10 +250,15 @@ function meanFactors(questions: readonly Int32Array[], entries: number): Float32
 }
 
 function checkReading(reading: Reading): void {
-  const { press, budget, chunkLength, questions, window, cache, tokensTotal } = reading;
-  for (const [name, value] of Object.entries({ budget, chunkLength })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new ArgumentError(`${name} should be a positive whole number and is ${value}`);
+  const { press, budget, chunkLength, questions, tokensTotal } = reading;
+  const { window, cache } = reading.passes;
+  if (budget !== undefined && (!Number.isInteger(budget) || budget < 1)) {
+    throw new ArgumentError(`budget should be a positive whole number of entries and is ${String(budget)}`);
+  }
+  if (!Number.isInteger(chunkLength) || chunkLength < 1 || chunkLength > LONGEST_CHUNK) {
+    throw new ArgumentError(
+      `chunkLength should be a positive whole number up to ${LONGEST_CHUNK} and is ${String(chunkLength)}`,
+    );
   }
   if (press.kind === "question") {
     if (questions.length === 0) {
@@ -148,21 +274,25 @@ function checkReading(reading: Reading): void {
     }
   }
   const question = longest(questions);
-  const needed = Math.max(budget, cache.longest) + chunkLength + question;
+  const needed = Math.max(budget ?? 0, cache.longest) + chunkLength + question;
   if (cache.scheme === "contiguous" && needed > window) {
     throw new ContextError(
-      `budget ${budget}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${window}`,
+      `budget ${budget ?? "of the press's own"}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${window}`,
     );
   }
-  checkPositions(reading, tokensTotal ?? 0);
+  if (cache.scheme === "original") checkRoom(reading, tokensTotal ?? 0);
 }
 
-/** In the original scheme what has been read takes positions too, kept or not. @throws ContextError when they do not suffice */
-function checkPositions({ cache, questions, window }: Reading, tokens: number): void {
+/**
+ * In the original scheme what has been read takes positions, kept or not; in the contiguous one what is kept.
+ * @throws ContextError when they do not suffice
+ */
+function checkRoom({ passes: { cache, window }, questions }: Reading, tokens: number): void {
   const question = longest(questions);
-  if (cache.scheme === "original" && cache.absolutePosition + tokens + question > window) {
+  const used = cache.scheme === "original" ? cache.absolutePosition : cache.longest;
+  if (used + tokens + question > window) {
     throw new ContextError(
-      `${tokens} tokens and a question of ${question} behind ${cache.absolutePosition} exceed the window of ${window} positions; the contiguous scheme reads text of any length`,
+      `${tokens} tokens and a question of ${question} behind ${used} exceed the window of ${window} positions${cache.scheme === "original" ? "; the contiguous scheme reads text of any length" : ""}`,
     );
   }
 }
@@ -170,24 +300,4 @@ function checkPositions({ cache, questions, window }: Reading, tokens: number): 
 /** Tokens of the longest question. */
 function longest(questions: readonly Int32Array[]): number {
   return questions.reduce((most, question) => Math.max(most, question.length), 0);
-}
-
-/** Cuts pieces of any length into chunks of `length`; the last may be shorter. */
-async function* rechunk(pieces: AsyncIterable<Int32Array>, length: number): AsyncGenerator<Int32Array> {
-  let chunk = new Int32Array(length);
-  let filled = 0;
-  for await (const piece of pieces) {
-    for (let from = 0; from < piece.length; ) {
-      const part = piece.subarray(from, from + length - filled);
-      chunk.set(part, filled);
-      filled += part.length;
-      from += part.length;
-      if (filled === length) {
-        yield chunk;
-        chunk = new Int32Array(length);
-        filled = 0;
-      }
-    }
-  }
-  if (filled > 0) yield chunk.subarray(0, filled);
 }

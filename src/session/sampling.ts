@@ -1,5 +1,6 @@
 /** From logits to the next token: greedy, or drawn with temperature, top-k, top-p and min-p from a seed. */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 
 /** How tokens are drawn. Without a temperature the likeliest is taken. */
 export interface SamplingOptions {
@@ -15,6 +16,9 @@ export interface SamplingOptions {
   readonly seed?: number | undefined;
 }
 
+/** The names of the options. */
+export const SAMPLING_OPTIONS = ["temperature", "topK", "topP", "minP", "seed"] as const;
+
 /** Draws one token after another. */
 export type Sampler = (logits: Float32Array) => number;
 
@@ -22,9 +26,10 @@ export type Sampler = (logits: Float32Array) => number;
 export function createSampler(options: SamplingOptions = {}): Sampler {
   const { temperature = 0, topK = Number.POSITIVE_INFINITY, topP = 1, minP = 0, seed = 0 } = options;
   check("temperature", temperature, temperature >= 0 && Number.isFinite(temperature));
-  check("topK", topK, topK >= 1);
+  check("topK", topK, topK >= 1 && (Number.isInteger(topK) || topK === Number.POSITIVE_INFINITY));
   check("topP", topP, topP > 0 && topP <= 1);
   check("minP", minP, minP >= 0 && minP <= 1);
+  check("seed", seed, Number.isInteger(seed));
   if (temperature === 0) return likeliest;
   const random = mulberry32(seed);
   return (logits) => draw(logits, temperature, topK, topP, minP, random());
@@ -66,8 +71,8 @@ function draw(
   return shortlist[kept - 1]!.token;
 }
 
-function check(name: string, value: number, valid: boolean): void {
-  if (!valid) throw new ArgumentError(`${name} cannot be ${value}`);
+function check(name: string, value: unknown, valid: boolean): void {
+  if (typeof value !== "number" || !valid) throw new ArgumentError(`${name} cannot be ${show(value)}`);
 }
 
 /** Tommy Ettinger's mulberry32: a small generator of numbers in [0, 1). */

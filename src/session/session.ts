@@ -1,20 +1,26 @@
 /** A session: one cache over a model, to prefill, decode, compress, read documents into and ask. */
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import { ArgumentError, ContextError, DisposedError } from "../errors.ts";
+import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
 import type { Model } from "../model/model.ts";
-import type { Target } from "../press/budget.ts";
-import { selectAll } from "../press/choose.ts";
-import type { PassPress, Press, PressSteps, QuestionPress, StepsPress } from "../press/press.ts";
-import { siskin } from "../press/siskin.ts";
+import { checkOptions } from "../options.ts";
+import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
+import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
+import { show } from "../show.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
-import { keepSelected, type OptionalBudget, targetOf, viewCache } from "./compress.ts";
-import { type DocumentText, documentTokens } from "./document.ts";
-import { type EndlessOptions, forgetting } from "./endless.ts";
-import { type GenerateOptions, generateText } from "./generate.ts";
-import { GENERIC_QUESTIONS } from "./generic-questions.ts";
-import { type ReadProgress, readChunks } from "./read.ts";
-import { Recorder } from "./recorder.ts";
+import { checkPress } from "./check-press.ts";
+import type { DocumentText } from "./document.ts";
+import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
+import {
+  checkedGeneration,
+  GENERATE_OPTIONS,
+  type GenerateOptions,
+  type GenerationTarget,
+  generateText,
+} from "./generate.ts";
+import { Passes } from "./passes.ts";
+import { checkedReading, type ReadOptions, readChunks } from "./read.ts";
+import { checkedTokens, isTokenList } from "./tokens.ts";
 
 /** How a session's cache works. */
 export interface SessionOptions {
@@ -26,106 +32,93 @@ export interface SessionOptions {
   readonly window?: number | undefined;
 }
 
-/** How a document is read. */
-export interface ReadOptions {
-  /** What will be asked; all share one reading. Where it is not known, default a few generic questions. */
-  readonly questions?: string | readonly string[] | undefined;
-  /** Default `siskin()`. A press that scores without questions compresses behind each chunk. */
-  readonly press?: QuestionPress | PassPress | undefined;
-  /** Entries that every head keeps; default 512. */
-  readonly budget?: number | undefined;
-  /** Tokens read at once; default 512. */
-  readonly chunkLength?: number | undefined;
-  readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-const DEFAULT_BUDGET = 512;
-const DEFAULT_CHUNK = 512;
-/** Tokens of text run through the layers at once. */
-const MAXIMUM_ROWS = 512;
-
-/** Made by `model.createSession()`. Memory is held until `dispose()`. */
+/**
+ * Made by `model.createSession()`. Memory is held until `dispose()`.
+ *
+ * What holds for every call: it does its work or leaves the session as it was, cache, positions and memory, and throws a
+ * SiskinError that says what was wrong (an abort throws the signal's own reason, a callback its own error). Of the calls
+ * that go on for a while, `read` does its work chunk by chunk and `generate` token by token: what was read of the
+ * document, or shown of the text, before an error or abort stays. One call at a time changes a session: while `read` or
+ * `generate` goes on, others that would change it throw BusyError; looking at it, `fork`, `save`, `ask` and `dispose`
+ * are free.
+ */
 export class Session {
   readonly model: Model;
-  readonly #cache: KeyValueCache;
-  readonly #window: number;
-  /** A press that goes on compressing after every pass. */
-  #course: { press: StepsPress; steps: PressSteps; target: Target } | undefined;
+  readonly #passes: Passes;
+  /** The call that is changing the session, and whether it is doing so at this moment. */
+  #running: string | undefined;
+  #stepping = false;
   #disposed = false;
+  /** Stops a reading that waits. */
+  #stop: AbortController | undefined;
 
   /** For `Model` and `fork()`; use `model.createSession()`. */
   constructor(model: Model, cache: KeyValueCache, window: number) {
     this.model = model;
-    this.#cache = cache;
-    this.#window = window;
+    this.#passes = new Passes(model, cache, window, () => void this.#live());
   }
 
   get scheme(): Scheme {
-    return this.#cache.scheme;
+    return this.#passes.cache.scheme;
   }
 
   /** Tokens read so far, kept or not. */
   get absolutePosition(): number {
-    return this.#live().absolutePosition;
+    return this.#live().cache.absolutePosition;
   }
 
   /** Entries that a KV head of a layer holds. */
   cacheLength(layer: number, head: number): number {
-    return this.#live().length(layer, head);
+    return this.#live().cache.length(layer, head);
   }
 
   /** Where each kept entry stood: [cacheLength], 0 being the session's first token. */
   positions(layer: number, head: number): Int32Array {
-    return this.#live().positions(layer, head);
+    return this.#live().cache.positions(layer, head);
   }
 
   /** A KV head's keys as they are rotated now: [cacheLength, headSize]. */
   keys(layer: number, head: number): Float32Array {
-    return this.#live().keys(layer, head);
+    return this.#live().cache.keys(layer, head);
   }
 
   /** A KV head's values: [cacheLength, headSize]. */
   values(layer: number, head: number): Float32Array {
-    return this.#live().values(layer, head);
+    return this.#live().cache.values(layer, head);
   }
 
   /** Bytes that the cache holds: its pages, shared with forks or not, and their table. */
   get byteLength(): number {
-    return this.#live().byteLength;
+    return this.#live().cache.byteLength;
   }
 
   /**
    * Reads tokens as they are.
+   * @param tokens whole numbers below the vocabulary's size, in any kind of list
    * @param options a press and a budget, to compress after the pass; a press for decoding goes on after every later one
    * @returns logits of the last token, [vocabulary]
    * @throws ArgumentError for no tokens, tokens outside the vocabulary, or what the press cannot do; ContextError when
    * the window is full
    */
-  prefill(tokens: ArrayLike<number>, options?: { press: PassPress | StepsPress } & OptionalBudget): Float32Array {
-    const cache = this.#live();
-    const target = options && targetOf(options, options.press, cache);
-    if (options?.press.kind === "steps") {
-      this.#course = { press: options.press, steps: options.press.begin(), target: target! };
-    }
-    const press = options?.press.kind === "steps" ? undefined : options?.press;
-    const wanted = Math.max(press?.needs?.queryRows ?? 0, this.#course?.press.needs?.queryRows ?? 0);
-    const { core, config, decoder } = this.model;
-    const recorder = new Recorder(core, config, wanted > 0 ? ["queries"] : [], tokens.length, wanted);
-    const rows = this.#run(tokens, { recorder });
-    const logits = decoder.logits(rows - 1, 1);
-    if (press || this.#course) {
-      const view = viewCache(this.model, cache, Int32Array.from(tokens), recorder);
-      if (press) keepSelected(this.model, cache, selectAll(press, view, target!));
-      const selections = this.#course?.steps.step(view, this.#course.target, tokens.length);
-      if (selections) keepSelected(this.model, cache, selections);
-    }
-    return logits;
+  prefill(
+    tokens: ArrayLike<number | bigint>,
+    options?: { press: PassPress | StepsPress } & OptionalBudget,
+  ): Float32Array {
+    return this.#change("prefill", (passes) => {
+      const list = this.#tokens(tokens);
+      if (options === undefined) return passes.pass(list);
+      checkOptions(options, ["press", ...BUDGET_OPTIONS], "prefill");
+      const { press } = options;
+      checkPress(press, ["score", "select", "model", "steps"], "prefill");
+      const target = targetOf(options, press, passes.room);
+      if (press.kind === "steps") return passes.pass(list, undefined, { press, steps: press.begin(), target });
+      return passes.pass(list, { press, target });
+    });
   }
 
   /** Reads one token more. @returns its logits, [vocabulary] @throws as `prefill` */
   decode(token: number): Float32Array {
-    return this.prefill([token]);
+    return this.#change("decode", (passes) => passes.pass(this.#tokens([token])));
   }
 
   /**
@@ -133,20 +126,22 @@ export class Session {
    * @returns [tokens - 1] negative log likelihoods in nats
    * @throws as `prefill`
    */
-  negativeLogLikelihoods(tokens: ArrayLike<number>): Float32Array {
-    const result = new Float32Array(Math.max(0, tokens.length - 1));
-    const { vocabularySize } = this.model.config;
-    const each = (first: number, count: number) => {
-      const logits = this.model.decoder.logits(0, count);
-      for (let row = 0; row < count && first + row + 1 < tokens.length; row++) {
-        const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
-        const largest = values.reduce((a, b) => Math.max(a, b));
-        const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
-        result[first + row] = largest + Math.log(sum) - values[tokens[first + row + 1]!]!;
-      }
-    };
-    this.#run(tokens, { each });
-    return result;
+  negativeLogLikelihoods(tokens: ArrayLike<number | bigint>): Float32Array {
+    return this.#change("negativeLogLikelihoods", (passes) => {
+      const list = this.#tokens(tokens);
+      const result = new Float32Array(list.length - 1);
+      const { vocabularySize } = this.model.config;
+      passes.pass(list, undefined, passes.course, (first, count) => {
+        const logits = this.model.decoder.logits(0, count);
+        for (let row = 0; row < count && first + row + 1 < list.length; row++) {
+          const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
+          const largest = values.reduce((a, b) => Math.max(a, b));
+          const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
+          result[first + row] = largest + Math.log(sum) - values[list[first + row + 1]!]!;
+        }
+      });
+      return result;
+    });
   }
 
   /**
@@ -154,23 +149,15 @@ export class Session {
    * @throws ArgumentError for a press that needs more than keys, values and positions, or the budget that it lacks
    */
   compress(press: Press, budget: OptionalBudget = {}): void {
-    const cache = this.#live();
-    if (press.kind === "question") {
-      throw new ArgumentError(
-        `The ${press.name} press scores by questions: use session.read(text, { questions, press })`,
-      );
-    }
-    if (press.kind !== "score" && press.kind !== "select") {
-      throw new ArgumentError(
-        `The ${press.name} press compresses after a pass: use session.prefill(tokens, { press })`,
-      );
-    }
-    if (press.needs) {
-      throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
-    }
-    const { core, config } = this.model;
-    const view = viewCache(this.model, cache, new Int32Array(0), new Recorder(core, config, [], 0));
-    keepSelected(this.model, cache, selectAll(press, view, targetOf(budget, press, cache)));
+    this.#change("compress", (passes) => {
+      checkPress(press, ["score", "select"], "compress");
+      checkOptions(budget, BUDGET_OPTIONS, "compress");
+      const layerPress = press as LayerPress;
+      if (layerPress.needs) {
+        throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
+      }
+      passes.compress({ press: layerPress, target: targetOf(budget, press, passes.room) });
+    });
   }
 
   /**
@@ -179,12 +166,21 @@ export class Session {
    * @throws ArgumentError when they do not ascend or point beyond the cache
    */
   keep(indices: readonly (readonly ArrayLike<number>[])[]): void {
-    const lists = indices.map((layer) => layer.map((list) => Int32Array.from(list)));
-    this.#live().keep((layer, head) => {
-      const list = lists[layer]?.[head];
-      if (!list) throw new ArgumentError(`There are no indices for layer ${layer}, head ${head}`);
-      return list;
-    }, this.model.decoder.rotations);
+    this.#change("keep", ({ cache }) => {
+      const { layers, keyHeads } = cache;
+      const whole = (list: unknown) => isTokenList(list) && Array.from(list).every((index) => Number.isInteger(index));
+      const fits =
+        Array.isArray(indices) &&
+        indices.length === layers &&
+        indices.every((heads) => Array.isArray(heads) && heads.length === keyHeads && heads.every(whole));
+      if (!fits) {
+        throw new ArgumentError(
+          `keep takes a list of whole numbers for each of ${layers} layers of ${keyHeads} KV heads, not ${show(indices)}`,
+        );
+      }
+      const lists = indices.map((heads) => heads.map((list: ArrayLike<number>) => Int32Array.from(list)));
+      cache.keep((layer, head) => lists[layer]![head]!, this.model.decoder.rotations);
+    });
   }
 
   /**
@@ -194,32 +190,25 @@ export class Session {
    * @param text the document: a string, its tokens, or pieces of text as they arrive
    * @throws ArgumentError, ContextError when budget, chunk and questions exceed the window; what `signal` gives when
    * aborted: the session then holds what was read before, and `read(tokens.subarray(progress.documentTokens), ...)`
-   * goes on as if nothing had happened
+   * goes on as if nothing had happened; DisposedError when the session is disposed meanwhile
    */
   async read(text: DocumentText, options: ReadOptions = {}): Promise<void> {
-    const cache = this.#live();
-    const { budget = DEFAULT_BUDGET, chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress, signal } = options;
-    const { tokenizer, prompt } = this.model;
-    const { questions: asked = GENERIC_QUESTIONS } = options;
-    const questions = typeof asked === "string" ? [asked] : asked;
-    const head = cache.absolutePosition === 0 ? prompt.head : new Int32Array(0);
-    const { tokens, total } = documentTokens(text, head, tokenizer);
-    await readChunks(
-      {
-        model: this.model,
-        cache,
-        press,
-        budget,
-        chunkLength,
-        questions: questions.map((question) => prompt.question(question)),
-        window: this.#window,
-        headLength: head.length,
-        tokensTotal: total,
-        onProgress,
-        signal,
-      },
-      tokens,
-    );
+    this.#enter("read");
+    const stop = new AbortController();
+    const abort = () => stop.abort(options.signal?.reason);
+    this.#stop = stop;
+    try {
+      const { reading, tokens } = checkedReading(text, options, this.#live(), stop.signal);
+      options.signal?.addEventListener("abort", abort);
+      await readChunks(reading, tokens, {
+        step: (work) => this.#step(work),
+        checkLive: () => void this.#live(),
+      });
+    } finally {
+      options?.signal?.removeEventListener?.("abort", abort);
+      this.#stop = undefined;
+      this.#running = undefined;
+    }
   }
 
   /**
@@ -228,37 +217,56 @@ export class Session {
    * @throws as `read`
    */
   async *ask(question: string, options: GenerateOptions = {}): AsyncGenerator<string, void, void> {
+    checkOptions(options, GENERATE_OPTIONS, "ask");
+    const generation = checkedGeneration(options);
+    if (typeof question !== "string") throw new ArgumentError(`A question should be a string and is ${show(question)}`);
     const { prompt, tokenizer } = this.model;
     const fork = this.fork();
     try {
       const head = fork.absolutePosition === 0 ? [...prompt.head] : [];
       const logits = fork.prefill([...head, ...prompt.question(question)]);
-      yield* generateText(fork, tokenizer, logits, options);
+      const { makeRoom, decode } = fork.#target(undefined);
+      yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
     } finally {
       fork.dispose();
     }
   }
 
   /**
-   * Goes on with a text, in this session; with a budget, for ever: whatever is generated later in this session then goes
-   * on in constant memory, in the contiguous scheme.
-   * @param prompt text read as it is, without template; special tokens in it are text
-   * @returns pieces of the text that follows
-   * @throws as `prefill`
+   * Goes on with a text, in this session, which then holds what was shown, to the last token. With a budget, for ever:
+   * the session is compressed before it holds more than `budget + every` entries, in the contiguous scheme.
+   * @param prompt text read as it is, without template; special tokens in it are text. "" goes on from the last token
+   * @returns pieces of the text that follows; until the last has been asked for, or `return()` called, the session is busy
+   * @throws ArgumentError for options that cannot be, and "" where there is nothing to go on from; otherwise as `prefill`
    */
   async *generate(prompt: string, options: GenerateOptions & EndlessOptions = {}): AsyncGenerator<string, void, void> {
-    const { tokenizer } = this.model;
-    const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
-    const forget = forgetting(options, this.#window);
-    if (forget && this.#live().longest > forget.budget) this.compress(forget.press, { budget: forget.budget });
-    const logits = this.prefill([...begin, ...tokenizer.encode(prompt)], forget && { press: forget.steps });
-    yield* generateText(this, tokenizer, logits, options);
+    this.#enter("generate");
+    try {
+      checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
+      const generation = checkedGeneration(options);
+      const passes = this.#live();
+      const forget = forgetting(options, passes.window);
+      if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
+      const { tokenizer } = this.model;
+      const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
+      const tokens = [...begin, ...tokenizer.encode(prompt)];
+      const logits = this.#step(() => {
+        if (tokens.length === 0) return passes.lastLogits();
+        const list = this.#tokens(tokens);
+        return forget ? passes.passForgetting(list, forget) : passes.pass(list);
+      });
+      yield* generateText(this.#target(forget), tokenizer, logits, generation);
+    } finally {
+      this.#running = undefined;
+    }
   }
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const copy = new Session(this.model, this.#live().fork(), this.#window);
-    if (this.#course) copy.#course = { ...this.#course, steps: this.#course.steps.fork() };
+    const { cache, window, hiddenState, course } = this.#live();
+    const copy = new Session(this.model, cache.fork(), window);
+    copy.#passes.hiddenState = hiddenState;
+    copy.#passes.course = course && { ...course, steps: course.steps.fork() };
     return this.model.adopt(copy);
   }
 
@@ -268,57 +276,95 @@ export class Session {
    * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    if (this.#course) {
-      throw new ArgumentError(
-        `The ${this.#course.press.name} press goes on in this session, and its course cannot be saved`,
-      );
+    const { cache, window, hiddenState, course } = this.#live();
+    if (course) {
+      throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
     }
-    return writeCapsule(this.#live(), this.#window, this.model.fingerprint);
+    // What was dropped is not passed on, and of the last token not what it came to either.
+    const last = cache.holdsLast ? hiddenState : undefined;
+    return writeCapsule({ cache, window, model: this.model.fingerprint, hiddenState: last });
   }
 
   /** Fills an empty session; for `model.openSession`. @throws MemoryError */
-  restore({ heads, absolutePosition }: CapsuleState): void {
-    this.#live().restore(heads, absolutePosition);
+  restore({ heads, absolutePosition, hiddenState }: CapsuleState): void {
+    this.#change("restore", (passes) => {
+      passes.cache.restore(heads, absolutePosition);
+      passes.hiddenState = hiddenState;
+    });
   }
 
-  /** Frees the cache. Using the session afterwards throws DisposedError; disposing again does nothing. */
+  /**
+   * Frees the cache; what reads or generates meanwhile ends with DisposedError. Using the session afterwards throws
+   * DisposedError; disposing again does nothing.
+   */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#cache.dispose();
     this.model.forget(this);
+    // A press may call this amid the very step that uses the cache, which is then freed at the step's end.
+    if (!this.#stepping) this.#passes.cache.dispose();
+    this.#stop?.abort(new DisposedError("This session has been disposed"));
   }
 
-  /** Runs tokens in batches; `each` hears of every batch, the recorder keeps its rows. @returns rows of the last batch */
-  #run(
-    tokens: ArrayLike<number>,
-    { each, recorder }: { each?: (first: number, count: number) => void; recorder?: Recorder } = {},
-  ): number {
-    const cache = this.#live();
-    if (tokens.length === 0) throw new ArgumentError("There are no tokens to read");
-    const used = cache.scheme === "contiguous" ? cache.longest : cache.absolutePosition;
-    if (used + tokens.length > this.#window) {
-      throw new ContextError(
-        `${tokens.length} tokens behind ${used} exceed the window of ${this.#window} positions; compress, or read the text in chunks`,
-      );
+  /** A call that changes the session at once. */
+  #change<T>(operation: string, work: (passes: Passes) => T): T {
+    this.#enter(operation);
+    try {
+      return this.#step(() => work(this.#passes));
+    } finally {
+      this.#running = undefined;
     }
-    const all = Int32Array.from(tokens);
-    let count = 0;
-    for (let first = 0; first < all.length; first += count) {
-      const text = all.subarray(first, first + MAXIMUM_ROWS);
-      count = text.length;
-      if (recorder) {
-        recorder.batch(first, count, (record) => this.model.decoder.forward(cache, { text, record, hidden: true }));
-      } else {
-        this.model.decoder.forward(cache, { text, hidden: true });
-      }
-      each?.(first, count);
-    }
-    return count;
   }
 
-  #live(): KeyValueCache {
+  #enter(operation: string): void {
+    this.#live();
+    if (this.#running !== undefined) {
+      throw new BusyError(`${operation} has to wait: this session is in the middle of ${this.#running}`);
+    }
+    this.#running = operation;
+  }
+
+  /** Work without pause, in which a press's code may run. @throws DisposedError when that disposes the session */
+  #step<T>(work: () => T): T {
+    this.#stepping = true;
+    try {
+      const result = work();
+      this.#live();
+      return result;
+    } finally {
+      this.#stepping = false;
+      if (this.#disposed) this.#passes.cache.dispose();
+    }
+  }
+
+  #tokens(tokens: unknown): Int32Array {
+    const list = checkedTokens(tokens, this.model.config.vocabularySize);
+    if (list.length === 0) throw new ArgumentError("There are no tokens to read");
+    return list;
+  }
+
+  /** This session as generation uses it. */
+  #target(forget: Forgetting | undefined): Required<GenerationTarget> {
+    const passes = this.#live();
+    const start = passes.hiddenState;
+    const decode = (token: number) => this.#step(() => this.#live().pass(Int32Array.of(token)));
+    return {
+      makeRoom: () => {
+        this.#live();
+        if (forget) this.#step(() => passes.forget(forget, 1));
+        passes.checkRoom(1);
+      },
+      decode,
+      settle: (unread, hidden, last) => {
+        if (this.#disposed) return;
+        if (unread !== undefined) decode(unread);
+        else this.#step(() => passes.takeBack(hidden, last, start));
+      },
+    };
+  }
+
+  #live(): Passes {
     if (this.#disposed) throw new DisposedError("This session has been disposed");
-    return this.#cache;
+    return this.#passes;
   }
 }

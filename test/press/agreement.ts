@@ -110,5 +110,17 @@ such entry is another. \`composed\` runs a second press on what the first left: 
 order of the text, so knorm followed by StreamingLLM keeps other entries. Not done: KVgradPress (it needs gradients). Not recorded, because they need
 downloads: FastKVzip, KVzap, RestoreKV, ExpectedAttentionStats. \`siskin\` and \`finch\` are compared with the reference reader in \`test/press/reading.test.ts\`.
 
-Any of them reads documents in chunks too, but for \`kvcompose\`, and \`chunk\` over a method that looks at queries, which need a whole pass. \`kvzip\`,
+A run of kvpress is repeated in three lines: keys stay where they stood in the text, the context is one pass, and what was kept is looked up.
+
+\`\`\`js
+const session = model.createSession({ scheme: "original" });
+session.prefill(contextTokens, { press: snapKV({ windowSize: 64, kernelSize: 5 }), ratio: 0.5 }); // ratio: the part removed
+session.positions(layer, head); // what was kept; session.prefill(questionTokens) then gives the question's logits
+\`\`\`
+
+\`ratio\`, \`budget\` or \`bytes\` says how much to keep. Methods that say so themselves take none of them, as in kvpress: \`cam\`, \`composed\`,
+\`compressionratiodecoding\`, \`decoding\`, \`dms\`, \`duoattention\`, \`perlayer\`, \`simlayer\` and \`think\`. A pass too short for a method is
+refused, as there; only the end of a document that is read in chunks may be shorter than a window, which is then as long as the chunk.
+
+Any of them reads documents in chunks too, but for \`kvcompose\`, \`lukv\`, and \`chunk\` over a method that looks at queries, which need a whole pass. \`kvzip\`,
 \`compactor\`, \`noncausalattention\` and \`observedattention\` score a chunk when it is read, and what is left of it keeps its scores.`);

@@ -121,7 +121,7 @@ test("budgets that cannot be are refused, and the cache stays whole", () => {
   for (const [budget, message] of [
     [{ budget: 0 }, /budget should be a positive whole number of entries and is 0/],
     [{ budget: 2.5 }, /is 2.5/],
-    [{ budget: [[1, 1]] }, /budget of layer 1, head 0/],
+    [{ budget: [[1, 1]] }, /budget should be a number, or 8 lists of 2 numbers/],
     [{ ratio: 1 }, /ratio should be in \[0, 1\) and is 1/],
     [{ ratio: Number.NaN }, /is NaN/],
     [{ budget: 10, protect: { first: -1 } }, /protect.first should be a whole number of entries and is -1/],

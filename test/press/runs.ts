@@ -142,7 +142,7 @@ export const repeats: Readonly<Record<string, Repeat>> = {
   "kvzip_chunks_of_256_0.5": { press: () => kvzip({ chunkSize: 256 }) },
   "kvcompose_0.5": { press: () => kvCompose() },
   "kvcompose_unstructured_0.5": { press: () => kvCompose({ structured: false }) },
-  simlayer: { press: () => simLayer({ lazyThreshold: 0.8198, nRecent: 200, nInitial: 4, nLast: 1 }) },
+  simlayer: { press: () => simLayer({ lazyThreshold: 0.8198, nRecent: 200, nInitial: 4, nLast: 1 }), budget: {} },
   "think_0.5": { press: () => think({ keyChannelCompressionRatio: 0.5 }), budget: {} },
   "composed_snapkv_think_0.5": {
     press: () => composed([{ press: snapKV(), ratio: 0.5 }, { press: think({ keyChannelCompressionRatio: 0.3 }) }]),

@@ -1,0 +1,79 @@
+/** How a model is loaded, and the checks of what a caller says about it. */
+import { ArgumentError, RuntimeError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
+import { show } from "../show.ts";
+import type { WeightForm } from "./weights.ts";
+
+/** How a model is loaded. */
+export interface LoadOptions {
+  /** `auto` (default): as the file has them: f32 for floats, 4 bits for Q4_0, Q4_1 and Q4_K, 8 bits for the others. */
+  readonly weights?: WeightForm | "auto" | undefined;
+  /** Hears how far loading has come. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Loading ends with its reason as soon as it is aborted, however long the source is silent. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8. Default 1.
+   * Results are the same for every number.
+   */
+  readonly threads?: number | "auto" | undefined;
+  /** A compiled build of the core (`siskin/core.wasm`), where the runtime forbids compiling bytes or it is at hand. */
+  readonly core?: WebAssembly.Module | undefined;
+}
+
+/** How far loading has come. */
+export interface LoadProgress {
+  readonly bytesRead: number;
+  readonly bytesTotal: number;
+}
+
+const optionNames = ["weights", "onProgress", "signal", "threads", "core"] satisfies (keyof LoadOptions)[];
+const weightForms = ["auto", "f32", "q8", "q4"] satisfies LoadOptions["weights"][];
+/** More threads than that wait for each other longer than they compute. */
+const MOST_THREADS = 8;
+
+/** @throws ArgumentError naming the option that is unknown or has a value that it cannot have */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkOptions(options, optionNames, "loadModel");
+  const { weights = "auto", onProgress, signal, threads = 1, core } = options;
+  const fail = (name: keyof LoadOptions, wanted: string) => {
+    throw new ArgumentError(`${name} should be ${wanted} and is ${show(options[name])}`);
+  };
+  if (!weightForms.includes(weights)) fail("weights", weightForms.map((form) => `"${form}"`).join(", "));
+  if (onProgress !== undefined && typeof onProgress !== "function") fail("onProgress", "a function");
+  if (signal !== undefined && !isSignal(signal)) fail("signal", "an AbortSignal");
+  if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
+    fail("threads", '"auto" or a whole number from 1 to 64');
+  }
+  if (core !== undefined && !isCore(core)) fail("core", "a compiled build of siskin/core.wasm, a WebAssembly.Module");
+  if (core !== undefined && threads !== 1 && threads !== "auto") {
+    throw new ArgumentError("A given core runs in one thread: leave out `core` or `threads`");
+  }
+}
+
+/**
+ * How many threads to use.
+ * @param available processors, where there are worker threads
+ * @throws RuntimeError where there are none and more than one is asked for
+ */
+export function threadsFor({ threads = 1, core }: LoadOptions, available: number | undefined): number {
+  if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, available ?? 1);
+  if (threads > 1 && available === undefined) throw new RuntimeError("This runtime has no threads");
+  return threads;
+}
+
+/** Not by instanceof: signals come from other realms and from polyfills too. */
+function isSignal(value: unknown): boolean {
+  const { aborted, throwIfAborted, addEventListener } = Object(value) as Partial<AbortSignal>;
+  return typeof aborted === "boolean" && typeof throwIfAborted === "function" && typeof addEventListener === "function";
+}
+
+/** A module of any realm, with the core's exports, for a memory that threads do not share. */
+function isCore(value: WebAssembly.Module): boolean {
+  try {
+    const exported = new Set(WebAssembly.Module.exports(value).map(({ name }) => name));
+    return ["heapBase", "run", "scratchBytes"].every((name) => exported.has(name));
+  } catch {
+    return false;
+  }
+}

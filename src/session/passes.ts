@@ -1,0 +1,164 @@
+/** What a session holds, and the passes that change it: each happens as a whole or not at all. */
+import type { KeyValueCache } from "../cache/cache.ts";
+import { PAGE_ENTRIES } from "../cache/page-form.ts";
+import { ArgumentError, ContextError } from "../errors.ts";
+import type { Model } from "../model/model.ts";
+import { type Room, type Target, targetOf } from "../press/budget.ts";
+import { selectAll } from "../press/choose.ts";
+import type { ModelEntries, PassPress } from "../press/press.ts";
+import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
+import type { Forgetting } from "./endless.ts";
+import { Recorder } from "./recorder.ts";
+
+/** Tokens of text run through the layers at once. */
+const MAXIMUM_ROWS = 512;
+/** Positions of the text are held in 32 bits. */
+export const LAST_POSITION = 2 ** 31 - 1;
+
+/** What a pass is compressed with. */
+interface Compression {
+  readonly press: PassPress;
+  readonly target: Target;
+}
+
+/** A cache, the way of a press that goes on compressing it, and what the next token is drawn from. */
+export class Passes {
+  readonly model: Model;
+  readonly cache: KeyValueCache;
+  /** Positions that may be used. */
+  readonly window: number;
+  /** A press that goes on compressing after every pass. */
+  course: Course | undefined;
+  /** The last layer's output of the last token read, [hiddenSize]: what its logits are made of. None after `read`. */
+  hiddenState: Float32Array | undefined;
+  readonly #checkLive: () => void;
+
+  /** @param checkLive throws when the session was disposed, which a press may do */
+  constructor(model: Model, cache: KeyValueCache, window: number, checkLive: () => void) {
+    this.model = model;
+    this.cache = cache;
+    this.window = window;
+    this.#checkLive = checkLive;
+  }
+
+  /** Where a budget is to hold. */
+  get room(): Room {
+    const { layers, keyHeads, pageBytes, byteLength, pages } = this.cache;
+    return {
+      layers,
+      keyHeads,
+      pageBytes,
+      pageEntries: PAGE_ENTRIES,
+      tableBytes: byteLength - pages.length * pageBytes,
+    };
+  }
+
+  /** @throws ContextError where the window does not hold so many tokens more */
+  checkRoom(count: number): void {
+    const { cache, window } = this;
+    const used = cache.scheme === "contiguous" ? cache.longest : cache.absolutePosition;
+    if (used + count > window) {
+      throw new ContextError(
+        `${count} tokens behind ${used} exceed the window of ${window} positions; compress, or read the text in chunks`,
+      );
+    }
+    if (cache.absolutePosition + count > LAST_POSITION) {
+      throw new ContextError(`A session reads ${LAST_POSITION} tokens at most`);
+    }
+  }
+
+  /**
+   * Runs tokens through the model, makes them part of the cache and compresses.
+   * @param tokens checked ones, at least one
+   * @param course of what goes on compressing after this pass and later ones
+   * @param each hears of every batch: the first row's place and the rows
+   * @returns logits of the last token, [vocabulary]
+   */
+  pass(
+    tokens: Int32Array,
+    compression?: Compression | undefined,
+    course: Course | undefined = this.course,
+    each?: (first: number, count: number) => void,
+  ): Float32Array {
+    const { model, cache } = this;
+    const { core, config, decoder } = model;
+    this.checkRoom(tokens.length);
+    const rows = Math.max(compression?.press.needs?.queryRows ?? 0, course?.press.needs?.queryRows ?? 0);
+    const recorder = new Recorder(core, config, rows > 0 ? ["queries"] : [], tokens.length, rows);
+    const work = () => {
+      let count = 0;
+      for (let first = 0; first < tokens.length; first += count) {
+        const text = tokens.subarray(first, first + MAXIMUM_ROWS);
+        count = text.length;
+        recorder.batch(first, count, (record) => decoder.forward(cache, { text, record, hidden: true }));
+        each?.(first, count);
+      }
+      const hiddenState = decoder.hiddenState(count - 1);
+      const logits = decoder.logits(count - 1, 1);
+      if (!compression && !course) return { hiddenState, logits, course };
+      const view = viewCache(model, cache, tokens, recorder);
+      if (compression) this.#keepChosen(compression, view);
+      return { hiddenState, logits, course: course && stepCourse(model, cache, this.#checkLive, course, view) };
+    };
+    // Where two presses compress, the second may fail when the first has dropped entries.
+    const done = cache.attempt(work, compression !== undefined && course !== undefined);
+    this.hiddenState = done.hiddenState;
+    this.course = done.course;
+    return done.logits;
+  }
+
+  /** Compresses what is there. */
+  compress(compression: Compression): void {
+    const { core, config } = this.model;
+    const view = viewCache(this.model, this.cache, new Int32Array(0), new Recorder(core, config, [], 0));
+    this.#keepChosen(compression, view);
+  }
+
+  #keepChosen({ press, target }: Compression, view: ModelEntries): void {
+    const selections = selectAll(press, view, target);
+    this.#checkLive();
+    keepSelected(this.model, this.cache, selections);
+  }
+
+  /** Compresses if so many tokens more would be too many. */
+  forget({ press, budget, every }: Forgetting, count: number): void {
+    if (this.cache.longest + count <= budget + every) return;
+    this.compress({ press, target: targetOf({ budget }, press, this.room) });
+  }
+
+  /** A pass over a text of any length: in pieces, before each of which as much is forgotten as must be. */
+  passForgetting(tokens: Int32Array, forgetting: Forgetting): Float32Array {
+    const { hiddenState, course } = this;
+    try {
+      return this.cache.attempt(() => {
+        let logits: Float32Array = new Float32Array(0);
+        for (let first = 0; first < tokens.length; first += forgetting.every) {
+          const piece = tokens.subarray(first, first + forgetting.every);
+          this.forget(forgetting, piece.length);
+          logits = this.pass(piece);
+        }
+        return logits;
+      }, true);
+    } catch (error) {
+      this.hiddenState = hiddenState;
+      this.course = course;
+      throw error;
+    }
+  }
+
+  /** Logits of the last token read, once more. @throws ArgumentError where they are not known */
+  lastLogits(): Float32Array {
+    if (this.hiddenState) return this.model.decoder.logitsOf(this.hiddenState);
+    throw new ArgumentError("There is no token to go on from: give a text, or read one by prefill, decode or generate");
+  }
+
+  /**
+   * Takes back the newest tokens, unless compression has dropped some of them.
+   * @param last the token before them, to be read again for its hidden state; undefined: that state is given
+   */
+  takeBack(count: number, last: number | undefined, hiddenState: Float32Array | undefined): void {
+    if (count === 0 || !this.cache.dropNewest(count + (last === undefined ? 0 : 1))) return;
+    this.hiddenState = hiddenState;
+    if (last !== undefined) this.pass(Int32Array.of(last));
+  }
+}
