@@ -13,6 +13,12 @@ export interface FileSet {
    * @throws RuntimeError when the medium fails
    */
   open(name: string): Promise<ByteSource | undefined>;
+  /**
+   * The names of the files in a folder beside these, and how they are opened; undefined where that cannot be known.
+   *
+   * @throws RuntimeError when the medium fails
+   */
+  folder(name: string): Promise<{ readonly names: readonly string[] | undefined; readonly files: FileSet }>;
 }
 
 /** A file as a user may hand it over; a string is a URL. */
@@ -21,6 +27,11 @@ export type FileData = Blob | Uint8Array | ArrayBuffer | URL | string | Readable
 /** Files handed over one by one. A stream can be opened once. */
 export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FileSet {
   return {
+    async folder(name) {
+      const inside = Object.entries(files).filter(([path]) => path.startsWith(`${name}/`));
+      const record = Object.fromEntries(inside.map(([path, data]) => [path.slice(name.length + 1), data]));
+      return { names: Object.keys(record), files: recordFiles(record, options) };
+    },
     async open(name) {
       checkFileName(name);
       return Object.hasOwn(files, name) ? dataSource(name, files[name]!, options) : undefined;
@@ -33,6 +44,9 @@ export function urlFiles(base: URL | string, options: FetchOptions = {}): FileSe
   const folder = new URL(base);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   return {
+    async folder(name) {
+      return { names: undefined, files: urlFiles(new URL(encodeURIComponent(name), folder), options) };
+    },
     async open(name) {
       checkFileName(name);
       return fetchSource(new URL(encodeURIComponent(name), folder).href, options);

@@ -1,5 +1,5 @@
 /** Files and folders of Node, Deno and Bun as sources; the only file of formats/ that needs a file system. */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { FormatError, RuntimeError } from "../errors.ts";
 import { checkFileName, type FileSet } from "./file-set.ts";
@@ -56,6 +56,14 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
 /** The files of a folder. */
 export function folderFiles(folder: string): FileSet {
   return {
+    async folder(name) {
+      const path = join(folder, name);
+      const names = await readdir(path).catch((cause) => {
+        if (["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return [];
+        throw new RuntimeError(`${path}: cannot be read`, { cause });
+      });
+      return { names, files: folderFiles(path) };
+    },
     async open(name) {
       checkFileName(name);
       return fileSource(join(folder, name));

@@ -8,7 +8,7 @@ import { openGguf } from "../formats/gguf.ts";
 import { openSafetensorsIndex } from "../formats/safetensors.ts";
 import type { ByteSource } from "../formats/source.ts";
 import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
-import { promptParts } from "../tokenizer/prompt-parts.ts";
+import { isWebPage, readChatTemplates } from "../tokenizer/template-files.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configFromGguf, configFromJson, type ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
@@ -110,7 +110,6 @@ async function build(opened: OpenModel, core: Core, team: Team, options: LoadOpt
       config,
       tensors: summariseTensors(jobs, packed),
       tokenizer,
-      prompt: promptParts(tokenizer.chatTemplate, tokenizer),
       decoder: new Decoder(core, team, config, weights, frequencies),
       weights,
       weightBytes: core.bytesInUse - before,
@@ -203,17 +202,20 @@ async function openGgufModel(source: ByteSource): Promise<OpenModel> {
 async function openFolder(files: FileSet, name: string): Promise<OpenModel> {
   const read = async (file: string): Promise<Record<string, unknown> | undefined> => {
     const text = await readText(files, file);
-    return text === undefined ? undefined : parseObject(text, file);
+    return text === undefined || isWebPage(text) ? undefined : parseObject(text, file);
   };
-  const [configJson, tokenizerJson, generationConfig, tokenizerConfig] = await Promise.all(
-    ["config.json", "tokenizer.json", "generation_config.json", "tokenizer_config.json"].map(read),
+  const [configJson, tokenizerJson, generationConfig, tokenizerConfig, specialTokensMap] = await Promise.all(
+    ["config", "tokenizer", "generation_config", "tokenizer_config", "special_tokens_map"].map((stem) =>
+      read(`${stem}.json`),
+    ),
   );
+  const chatTemplates = await readChatTemplates(files);
   if (!configJson) throw new FormatError(name, "has no config.json");
   if (!tokenizerJson) throw new FormatError(name, "has no tokenizer.json");
   const config = configFromJson(configJson, "config.json");
   const tokenizer = Tokenizer.fromJson(
     tokenizerJson,
-    { ...configJson, ...generationConfig, ...tokenizerConfig },
+    { config: configJson, generationConfig, tokenizerConfig, specialTokensMap, chatTemplates },
     "tokenizer.json",
   );
   return { name, config, tokenizer, tensors: await openSafetensorsIndex(files), interleaved: false };

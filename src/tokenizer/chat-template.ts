@@ -1,5 +1,6 @@
 /** The chat templates of a model: messages to the text it was trained on, as transformers' `apply_chat_template` writes it. */
 import { ArgumentError, FormatError } from "../errors.ts";
+import { show } from "../show.ts";
 import { fromJavaScript } from "./jinja/from-javascript.ts";
 import { Template } from "./jinja/template.ts";
 import type { Value } from "./jinja/values.ts";
@@ -27,33 +28,33 @@ export interface RenderOptions {
 }
 
 /** The spelling of a model's special tokens by the names that templates have for them: `bos_token`, `eos_token` and others. */
-export type TokenNames = Readonly<Record<string, string>>;
+type TokenNames = Readonly<Record<string, string>>;
 
 /** Names under which a message's reasoning is passed; the first is the one that templates read. */
 const reasoningFields = ["reasoning_content", "thinking", "reasoning"] as const;
 
 // What a template may do, whatever it is given, and how much more for each item and character that it is given. Measured: a typical
 // prompt takes some hundred steps a message and reads and writes each of its characters some ten times.
-const STEPS = 4_000_000;
+const STEPS = 3_000_000;
 const STEPS_FOR_EACH_ITEM = 1000;
-const MOST_STEPS = 12_000_000;
+const MOST_STEPS = 8_000_000;
 const CHARACTERS = 16_000_000;
 const CHARACTERS_FOR_EACH_CHARACTER = 48;
 
 /** Writes conversations as a model's own templates have them. */
 export class ChatTemplate {
-  readonly #sources: ReadonlyMap<string, string>;
+  readonly #sources: ReadonlyMap<string, unknown>;
   readonly #parsed = new Map<string, Template>();
   readonly #tokens: TokenNames;
   readonly #file: string;
 
   /**
    * Nothing is parsed before it is used, so that a template that cannot be used costs nothing else.
-   * @param sources Jinja by name: a single template is "default"
+   * @param sources Jinja by name, as a file has it: a single template is "default"
    * @param tokens the spelling of the model's tokens
    * @param file the file's name, for errors
    */
-  constructor(sources: ReadonlyMap<string, string>, tokens: TokenNames, file: string) {
+  constructor(sources: ReadonlyMap<string, unknown>, tokens: TokenNames, file: string) {
     this.#sources = sources;
     this.#tokens = tokens;
     this.#file = file;
@@ -65,8 +66,8 @@ export class ChatTemplate {
   }
 
   /**
-   * The text of a conversation, its special tokens written out. A template from anywhere ends after at most 12 million steps, about a
-   * second, and holds at most 32 MB and 96 bytes for each character that it is given.
+   * The text of a conversation, its special tokens written out. A template from anywhere ends after at most 8 million steps, less than
+   * a second, and reads and writes at most 16 million characters and 48 for each that it is given: at worst some 100 MB.
    *
    * @throws ArgumentError for messages or variables that cannot be, and with the template's own words when it refuses them
    * @throws FormatError when the template cannot be parsed, fails, works too long or writes too much
@@ -106,8 +107,13 @@ export class ChatTemplate {
       const known = this.names.map((one) => JSON.stringify(one)).join(", ");
       if (wanted !== undefined)
         throw new ArgumentError(`There is no template ${JSON.stringify(wanted)}, only ${known}`);
-      throw new FormatError(this.#file, `the model has several chat templates and none is the default: ${known}`);
+      throw new FormatError(this.#file, `the model has no default chat template, only ${known || "none at all"}`);
     }
+    if (typeof source !== "string")
+      throw new FormatError(
+        this.#file,
+        `the chat template ${JSON.stringify(name)} should be a text and is ${show(source)}`,
+      );
     const parsed = this.#parsed.get(name) ?? new Template(source, this.#file);
     this.#parsed.set(name, parsed);
     return parsed;
@@ -116,10 +122,10 @@ export class ChatTemplate {
 
 /** @throws ArgumentError unless it is a list of objects */
 function checkList(name: string, list: unknown): void {
-  if (!Array.isArray(list)) throw new ArgumentError(`${name} should be a list and is ${typeof list}`);
+  if (!Array.isArray(list)) throw new ArgumentError(`${name} should be a list and is ${show(list)}`);
   for (const [index, item] of list.entries())
     if (typeof item !== "object" || item === null || Array.isArray(item))
-      throw new ArgumentError(`${name}[${index}] should be an object`);
+      throw new ArgumentError(`${name}[${index}] should be an object and is ${show(item)}`);
 }
 
 /** A message as transformers hands it on: without fields that are null, its reasoning under the names that templates read. */

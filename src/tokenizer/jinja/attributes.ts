@@ -61,6 +61,7 @@ export function getItem(value: Value, key: Value, budget: Budget): Value {
 
 /** The attribute alone; undefined where there is none. */
 export function attributeOf(value: Value, name: string, budget: Budget): Value | undefined {
+  budget.characters(name.length);
   if (name.startsWith("__") && name.endsWith("__")) return forbidden(value, name);
   if (value instanceof Undefined) return value.fail();
   if (value instanceof Namespace) return value.attributes.get(name);

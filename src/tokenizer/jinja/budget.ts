@@ -17,8 +17,8 @@ const OBJECT = 32;
 const DEEPEST = 500;
 
 /**
- * Counts are never taken back: what has been written may still be held, and whether it is cannot be known. So no more memory is held than
- * 2 bytes for every character counted.
+ * Counts are never taken back: what has been written may still be held, and whether it is cannot be known. Steps are counted rather than
+ * time, or the work given to a thread: edge runtimes have neither clocks that run nor threads, and the same template is refused anywhere.
  */
 export class Budget {
   readonly #limits: Limits;

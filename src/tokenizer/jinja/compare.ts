@@ -25,10 +25,11 @@ const numeric = (value: number | bigint | boolean | Float) => (value instanceof 
 /** `a == b` */
 export function equals(a: Value, b: Value, budget: Budget): boolean {
   budget.step();
+  // Before anything else: the runtime's own comparison would read both, uncounted.
+  if (isText(a)) return isText(b) && sameText(textOf(a), textOf(b), budget);
   if (a === b) return !(a instanceof Float) || !Number.isNaN(a.value);
   // biome-ignore lint/suspicious/noDoubleEquals: a bigint, a number and a boolean of the same value are equal
   if (isNumber(a)) return isNumber(b) && numeric(a) == numeric(b);
-  if (isText(a)) return isText(b) && sameText(textOf(a), textOf(b), budget);
   if (a instanceof Undefined) return b instanceof Undefined;
   const items = (value: Value) => (isList(value) ? value : value instanceof Tuple ? value.items : undefined);
   const [left, right] = [items(a), items(b)];

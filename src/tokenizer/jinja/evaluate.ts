@@ -174,7 +174,8 @@ export class ExpressionInterpreter {
     const list = positional.map((node) => this.evaluate(node, frame));
     const byName = new Map<string, Value>();
     for (const [name, node] of named) byName.set(name, this.evaluate(node, frame));
-    if (rest) list.push(...listOf(this.evaluate(rest, frame), this.budget));
+    // One by one: a runtime's own calls take no such number of arguments.
+    if (rest) for (const value of listOf(this.evaluate(rest, frame), this.budget)) list.push(value);
     if (namedRest) {
       const dict = this.evaluate(namedRest, frame);
       if (!(dict instanceof Dict)) throw new Fault(`argument after ** must be a mapping, not ${typeName(dict)}`);

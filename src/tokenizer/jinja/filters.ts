@@ -1,27 +1,30 @@
-/** The filters of Jinja and the `tojson` of transformers. */
+/** The filters of Jinja: those for lists here, all of them by name. */
 import { asBoolean, asText, asWhole, bind } from "./arguments.ts";
-import { attributeOf, getItem } from "./attributes.ts";
+import { attributeOf } from "./attributes.ts";
 import type { Budget } from "./budget.ts";
+import { type Operation, plainTests } from "./checks.ts";
 import { compareValues, equals, length } from "./compare.ts";
-import { roundedTo } from "./decimals.ts";
+import {
+  folded,
+  type Given,
+  getter,
+  newUndefined,
+  type SimpleFilters,
+  sorted,
+  splitNames,
+  textFor,
+} from "./filter-tools.ts";
 import { percentFormat } from "./format.ts";
 import { iterate, listOf, stream } from "./iterate.ts";
-import { arithmetic, doubleOf, parseDouble, parseWhole, truncated, wholeOf } from "./numbers.ts";
 import { add } from "./operators.ts";
-import { space } from "./spaces.ts";
-import { capitalize, replace, splitLines, strip } from "./string-methods.ts";
-import { type Operation, plainTests } from "./tests.ts";
-import { escaped, json, str } from "./text.ts";
+import { str } from "./text.ts";
+import { textFilters } from "./text-filters.ts";
 import {
   charactersOf,
   Dict,
   Fault,
-  Float,
-  isNumber,
   isText,
   isTrue,
-  lengthOf,
-  Markup,
   orElse,
   Range,
   Tuple,
@@ -31,55 +34,6 @@ import {
   type Value,
   View,
 } from "./values.ts";
-
-type Given = readonly (Value | undefined)[];
-
-const newUndefined = (message: string) => new Undefined(() => message);
-
-/** Behind these a word begins, for the filter `title`. */
-const wordBeginnings = new RegExp(`((?:[-({[<]|${space})+)`);
-
-/** A text that is more than a few steps' work. */
-const textFor = (value: Value, budget: Budget) => {
-  const text = str(value, budget);
-  budget.characters(2 * text.length);
-  budget.step(text.length >> 4);
-  return text;
-};
-
-/** What `attribute=` names: a path of names and numbers, or a number. */
-function attributePath(attribute: Value | undefined): (string | number)[] {
-  if (attribute === undefined || attribute === null) return [];
-  if (!isText(attribute)) return [asWhole(attribute, 0)];
-  return textOf(attribute)
-    .split(".")
-    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-}
-
-/** Gets from an item what `attribute=` names. */
-function getter(attribute: Value | undefined, budget: Budget, otherwise?: Value): (item: Value) => Value {
-  const path = attributePath(attribute);
-  return (item) => {
-    let value = item;
-    for (const part of path) {
-      value = getItem(value, part, budget);
-      if (otherwise !== undefined && otherwise !== null && value instanceof Undefined) value = otherwise;
-    }
-    return value;
-  };
-}
-
-/** Texts count as the same whatever their case, unless that matters. */
-const folded = (isSensitive: boolean, budget: Budget) => (value: Value) =>
-  isSensitive || !isText(value) ? value : textFor(value, budget).toLowerCase();
-
-/** Sorts as Python does: stable, also in reverse. */
-function sorted(items: Value[], keyOf: (item: Value) => Value, isReverse: boolean, budget: Budget): Value[] {
-  budget.slots(2 * items.length);
-  const keyed = items.map((item) => ({ item, key: keyOf(item) }));
-  keyed.sort((a, b) => (isReverse ? compareValues(b.key, a.key, budget) : compareValues(a.key, b.key, budget)));
-  return keyed.map(({ item }) => item);
-}
 
 function extreme(value: Value, given: Given, sign: number, budget: Budget): Value {
   const [isSensitive, attribute] = given;
@@ -107,107 +61,7 @@ function groupBy(value: Value, [attribute, otherwise, isSensitive]: Given, budge
   return groups.map(({ items }) => new Tuple([get(items[0]!), items], ["grouper", "list"]));
 }
 
-function indent(value: Value, [width, first, blank]: Given, budget: Budget): Value {
-  const text = `${asText(value)}\n`;
-  let space: string;
-  if (width !== undefined && isText(width)) space = textOf(width);
-  else {
-    const count = Math.max(0, asWhole(width, 4));
-    budget.characters(count);
-    space = " ".repeat(count);
-  }
-  const lines = splitLines(text, false, budget);
-  budget.characters(text.length + lines.length * space.length);
-  const rest = lines.slice(1).map((line) => (line || asBoolean(blank) ? space + line : line));
-  return (asBoolean(first) ? space : "") + [lines[0], ...rest].join("\n");
-}
-
-function toJson(value: Value, [ensureAscii, width, separators, sortKeys]: Given, budget: Budget): Value {
-  let space: string | undefined;
-  if (width !== undefined && width !== null) {
-    if (isText(width)) space = textOf(width);
-    else {
-      const count = Math.max(0, asWhole(width, 0));
-      budget.characters(count);
-      space = " ".repeat(count);
-    }
-  }
-  const pair = separators === undefined || separators === null ? undefined : listOf(separators, budget).map(asText);
-  if (pair && pair.length !== 2) throw new Fault("separators should be two texts");
-  return json(
-    value,
-    {
-      ensureAscii: asBoolean(ensureAscii),
-      indent: space,
-      separators: pair ? [pair[0]!, pair[1]!] : [space === undefined ? ", " : ",", ": "],
-      sortKeys: asBoolean(sortKeys),
-    },
-    budget,
-  );
-}
-
-function toInt(value: Value, [otherwise, base]: Given): Value {
-  const whole = isText(value) ? parseWhole(textOf(value), asWhole(base, 10)) : undefined;
-  if (whole !== undefined) return whole;
-  const double = isText(value) ? parseDouble(textOf(value)) : undefined;
-  if (value instanceof Undefined) value.fail();
-  const number = isNumber(value) ? (wholeOf(value) ?? doubleOf(value)!) : double;
-  if (typeof number === "bigint") return number;
-  return number === undefined || !Number.isFinite(number) ? orElse(otherwise, () => 0) : truncated(number);
-}
-
-function round(value: Value, [precision, method]: Given): Value {
-  const digits = asWhole(precision, 0);
-  const way = method === undefined ? "common" : asText(method);
-  if (!["common", "ceil", "floor"].includes(way)) throw new Fault("method must be common, ceil or floor");
-  const double = doubleOf(value);
-  if (double === undefined) {
-    if (value instanceof Undefined) value.fail();
-    throw new Fault(`type ${typeName(value)} doesn't define __round__ method`);
-  }
-  if (way !== "common") {
-    const scale = arithmetic("**", 10, digits);
-    const scaled = doubleOf(arithmetic("*", value, scale))!;
-    return arithmetic("/", truncated(way === "ceil" ? Math.ceil(scaled) : Math.floor(scaled)), scale);
-  }
-  const whole = wholeOf(value);
-  if (whole === undefined) return new Float(roundedTo(double, digits));
-  if (digits >= 0) return whole;
-  const unit = 10 ** -digits;
-  const rest = doubleOf(arithmetic("%", whole, unit))!;
-  const floor = Number(whole) - rest;
-  const isUp = rest * 2 > unit || (rest * 2 === unit && (floor / unit) % 2 !== 0);
-  return isUp ? floor + unit : floor;
-}
-
-function truncate(value: Value, [most, kill, end, leeway]: Given, budget: Budget): Value {
-  const limit = asWhole(most, 255);
-  const ending = end === undefined ? "..." : asText(end);
-  if (limit < lengthOf(ending, budget)) throw new Fault(`expected length >= ${lengthOf(ending, budget)}, got ${limit}`);
-  if (length(value, budget) <= limit + asWhole(leeway ?? undefined, 5)) return value;
-  const characters = [...charactersOf(asText(value), budget)];
-  budget.slots(characters.length);
-  const cut = characters.slice(0, limit - lengthOf(ending, budget)).join("");
-  const place = asBoolean(kill) ? -1 : cut.lastIndexOf(" ");
-  return (place < 0 ? cut : cut.slice(0, place)) + ending;
-}
-
-/** Filters whose parameters have names; behind the value. */
-const simple: Record<
-  string,
-  readonly [parameters: string, apply: (value: Value, given: Given, budget: Budget) => Value]
-> = {
-  abs: [
-    "",
-    (value) => {
-      if (!isNumber(value)) throw new Fault(`bad operand type for abs(): '${typeName(value)}'`);
-      return value instanceof Float
-        ? new Float(Math.abs(value.value))
-        : wholeOf(value)! < 0
-          ? arithmetic("-", 0, value)
-          : arithmetic("+", 0, value);
-    },
-  ],
+const listFilters: SimpleFilters = {
   attr: ["name", (value, [name], budget) => attributeExists(value, asText(name), budget)],
   batch: [
     "linecount fill_with?",
@@ -231,17 +85,6 @@ const simple: Record<
         yield row;
       }),
   ],
-  capitalize: ["", (value, _, budget) => capitalize(textFor(value, budget))],
-  center: [
-    "width?",
-    (value, [width], budget) => {
-      const text = textFor(value, budget);
-      const missing = Math.max(0, asWhole(width, 80) - lengthOf(text, budget));
-      budget.characters(missing);
-      const left = (missing >> 1) + (missing & asWhole(width, 80) & 1);
-      return " ".repeat(left) + text + " ".repeat(missing - left);
-    },
-  ],
   default: [
     "default_value? boolean?",
     (value, [otherwise, boolean]) =>
@@ -258,7 +101,6 @@ const simple: Record<
       return sorted(entries, (entry) => fold((entry as Tuple).items[index]!), asBoolean(reverse), budget);
     },
   ],
-  escape: ["", (value, _, budget) => escaped(value, budget)],
   first: [
     "",
     (value, _, budget) => {
@@ -266,18 +108,7 @@ const simple: Record<
       return next.done ? newUndefined("No first item, sequence was empty.") : next.value;
     },
   ],
-  float: [
-    "default?",
-    (value, [otherwise]) => {
-      if (value instanceof Undefined) value.fail();
-      const double = isText(value) ? parseDouble(textOf(value)) : doubleOf(value);
-      return double === undefined ? orElse(otherwise, () => new Float(0)) : new Float(double);
-    },
-  ],
-  forceescape: ["", (value, _, budget) => escaped(str(value, budget), budget)],
   groupby: ["attribute default? case_sensitive?", groupBy],
-  indent: ["width? first? blank?", indent],
-  int: ["default? base?", toInt],
   items: [
     "",
     (value, _, budget) => {
@@ -313,20 +144,8 @@ const simple: Record<
   ],
   length: ["", (value, _, budget) => length(value, budget)],
   list: ["", (value, _, budget) => listOf(value, budget)],
-  lower: ["", (value, _, budget) => textFor(value, budget).toLowerCase()],
   max: ["case_sensitive? attribute?", (value, given, budget) => extreme(value, given, -1, budget)],
   min: ["case_sensitive? attribute?", (value, given, budget) => extreme(value, given, 1, budget)],
-  replace: [
-    "old new count?",
-    (value, [old, replacement, count], budget) =>
-      replace(
-        textFor(value, budget),
-        str(old!, budget),
-        str(replacement!, budget),
-        count === null ? -1 : asWhole(count, -1),
-        budget,
-      ),
-  ],
   reverse: [
     "",
     (value, _, budget) => {
@@ -336,8 +155,6 @@ const simple: Record<
       return stream(items.reverse(), budget, (all) => all);
     },
   ],
-  round: ["precision? method?", round],
-  safe: ["", (value, _, budget) => new Markup(str(value, budget))],
   slice: [
     "slices fill_with?",
     (value, [count, fill], budget) =>
@@ -362,7 +179,9 @@ const simple: Record<
     "reverse? case_sensitive? attribute?",
     (value, [reverse, isSensitive, attribute], budget) => {
       const names =
-        attribute !== undefined && attribute !== null && isText(attribute) ? textOf(attribute).split(",") : [attribute];
+        attribute !== undefined && attribute !== null && isText(attribute)
+          ? splitNames(attribute, ",", budget)
+          : [attribute];
       const getters = names.map((name) => getter(name, budget));
       const fold = folded(asBoolean(isSensitive), budget);
       const key = (item: Value) => getters.map((get) => fold(get(item)));
@@ -370,7 +189,6 @@ const simple: Record<
       return sorted(listOf(value, budget), key, asBoolean(reverse), budget);
     },
   ],
-  string: ["", (value, _, budget) => (value instanceof Markup ? value : str(value, budget))],
   sum: [
     "attribute? start?",
     (value, [attribute, start], budget) => {
@@ -381,28 +199,6 @@ const simple: Record<
       return total;
     },
   ],
-  title: [
-    "",
-    (value, _, budget) =>
-      textFor(value, budget)
-        .split(wordBeginnings)
-        .map((word) => {
-          const [first = ""] = word;
-          return first.toUpperCase() + word.slice(first.length).toLowerCase();
-        })
-        .join(""),
-  ],
-  tojson: ["ensure_ascii? indent? separators? sort_keys?", toJson],
-  trim: [
-    "chars?",
-    (value, [characters], budget) =>
-      strip(
-        textFor(value, budget),
-        characters === undefined || characters === null ? undefined : asText(characters),
-        budget,
-      ),
-  ],
-  truncate: ["length? killwords? end? leeway?", truncate],
   unique: [
     "case_sensitive? attribute?",
     (value, [isSensitive, attribute], budget) =>
@@ -418,8 +214,6 @@ const simple: Record<
         }
       }),
   ],
-  upper: ["", (value, _, budget) => textFor(value, budget).toUpperCase()],
-  wordcount: ["", (value, _, budget) => textFor(value, budget).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0],
 };
 
 function attributeExists(value: Value, name: string, budget: Budget): Value {
@@ -469,7 +263,7 @@ function namedTest(name: Value): Operation {
 
 /** The filters by name. */
 export const filters: ReadonlyMap<string, Operation> = new Map<string, Operation>([
-  ...Object.entries(simple).map(([name, [parameters, apply]]): [string, Operation] => {
+  ...Object.entries({ ...listFilters, ...textFilters }).map(([name, [parameters, apply]]): [string, Operation] => {
     const list = parameters === "" ? [] : parameters.split(" ");
     return [name, (value, positional, named, budget) => apply(value, bind(name, list, positional, named), budget)];
   }),
@@ -526,8 +320,8 @@ export const unsupportedFilters: ReadonlySet<string> = new Set([
 
 const isIn =
   (names: () => ReadonlyMap<string, Operation>): Operation =>
-  (value) =>
-    isText(value) && names().has(textOf(value));
+  (value, _positional, _named, budget) =>
+    isText(value) && names().has(textFor(value, budget));
 
 /** The tests by name. */
 export const tests: ReadonlyMap<string, Operation> = new Map([

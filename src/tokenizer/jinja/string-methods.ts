@@ -215,7 +215,7 @@ export const isLower = textTests.islower!;
 export const isUpper = textTests.isupper!;
 
 /** A method: its parameters as `bind` takes them, and what it does. */
-export type StringMethod = readonly [
+type StringMethod = readonly [
   parameters: readonly string[],
   call: (text: string, given: readonly (Value | undefined)[], budget: Budget) => Value,
 ];

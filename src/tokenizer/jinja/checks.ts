@@ -2,10 +2,10 @@
 import { bind } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
 import { compareValues, contains, equals } from "./compare.ts";
+import { textFor } from "./filter-tools.ts";
 import { isIterable } from "./iterate.ts";
 import { remainder } from "./operators.ts";
 import { isLower, isUpper } from "./string-methods.ts";
-import { str } from "./text.ts";
 import {
   Attributes,
   Callable,
@@ -54,8 +54,8 @@ const simple: Record<string, readonly [count: number, holds: (value: Value, give
     true: [0, (value) => value === true],
     integer: [0, isWhole],
     float: [0, (value) => value instanceof Float],
-    lower: [0, (value, _, budget) => isLower(str(value, budget), budget)],
-    upper: [0, (value, _, budget) => isUpper(str(value, budget), budget)],
+    lower: [0, (value, _, budget) => isLower(textFor(value, budget), budget)],
+    upper: [0, (value, _, budget) => isUpper(textFor(value, budget), budget)],
     string: [0, isText],
     mapping: [0, (value) => value instanceof Dict],
     number: [0, isNumber],
@@ -77,7 +77,10 @@ const simple: Record<string, readonly [count: number, holds: (value: Value, give
         (value instanceof Attributes && value.call !== undefined) ||
         value instanceof Undefined,
     ],
-    sameas: [1, (value, [other]) => value === other],
+    sameas: [
+      1,
+      (value, [other], budget) => (typeof value === "string" ? equals(value, other!, budget) : value === other),
+    ],
     escaped: [0, (value) => value instanceof Markup],
     in: [1, (value, [list], budget) => contains(list!, value, budget)],
     "==": equal,
