@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
-import { build } from "esbuild";
+import { bundle } from "./tools/bundle.mjs";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
 
@@ -38,7 +38,7 @@ async function compile(target) {
 async function buildPackage() {
   // Types are checked by `npm run check`; here they are only written.
   const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
-  const written = await bundle();
+  const written = await bundlePackage();
   await types;
   // Chunks of earlier builds have other names and would be published with this one's.
   const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/types"]);
@@ -73,49 +73,33 @@ function noSideEffects() {
 }
 
 /** Bundles all entries. @returns the paths written */
-async function bundle() {
+async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
-  const { metafile } = await build({
-    entryPoints: {
-      node: "src/node.ts",
-      browser: "src/browser.ts",
-      workerd: "src/workerd.ts",
-      "edge-light": "src/edge-light.ts",
-      cli: "src/cli/main.ts",
-    },
-    outdir: "dist",
-    bundle: true,
+  const entries = {
+    node: "src/node.ts",
+    browser: "src/browser.ts",
+    workerd: "src/workerd.ts",
+    "edge-light": "src/edge-light.ts",
+    cli: "src/cli/main.ts",
+  };
+  const shared = { target: "es2022", platform: "neutral", sourcemap: true };
+  const metafile = await bundle(entries, "dist", {
+    ...shared,
     splitting: true,
     chunkNames: "siskin-[hash]",
-    format: "esm",
-    target: "es2022",
-    platform: "neutral",
     conditions: ["import"],
     mainFields: ["module", "main"],
     external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
     // The package's main entry imports node:fs, which browsers and edge isolates lack.
     alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
     plugins: [noSideEffects()],
-    sourcemap: true,
-    metafile: true,
-    logLevel: "warning",
   });
   // A worker's script is one small file of its own.
-  const workers = await build({
-    entryPoints: ["src/core/worker-node.ts", "src/core/worker-web.ts"],
-    outdir: "dist",
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    platform: "neutral",
-    external: ["node:*"],
-    sourcemap: true,
-    metafile: true,
-    logLevel: "warning",
-  });
+  const scripts = ["src/core/worker-node.ts", "src/core/worker-web.ts"];
+  const workers = await bundle(scripts, "dist", { ...shared, external: ["node:*"] });
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
-  return [metafile, workers.metafile].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
+  return [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
 }
 
 /** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */

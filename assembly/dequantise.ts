@@ -57,6 +57,9 @@ export function dequantise(type: i32, source: usize, target: usize, count: i32):
     case 23:
       for (; target < end; target += 1024, source += 136) iq4_XS(source, target);
       return;
+    case 28:
+      for (; target < end; target += 4, source += 8) store<f32>(target, <f32>load<f64>(source));
+      return;
     case 30:
       return brains(source, target, end);
     default:

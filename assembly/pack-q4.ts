@@ -1,6 +1,5 @@
 /** Packing of 4-bit weights: ggml's blocks as they are, or f32 with the best line through each block's range. */
 import { f16ToF32 } from "./half";
-import { sourceRow } from "./pack";
 
 const Q4_0: i32 = 2;
 const Q4_1: i32 = 3;
@@ -12,37 +11,36 @@ const QUANT_BYTES: usize = 128;
  * -8 scales, must fit f16), f32 for Q4_K, whose scales are products.
  * @param type ggml's number: 2, 3 or 12
  */
-export function packQ4Blocks(type: i32, source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+export function packQ4Blocks(type: i32, source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
     for (let block = 0; block < depth >> 5; block++) {
-      const blockBytes = packBlock(type, source, first, rows, depth, block, target, headSize);
+      const blockBytes = packBlock(type, source, first, rows, depth, block, target);
       target += blockBytes;
     }
   }
 }
 
 /** One block of 8 rows; rows beyond the last are zero. @returns its bytes */
-function packBlock(type: i32, source: usize, first: i32, rows: i32, depth: i32, block: i32, target: usize, headSize: i32): usize {
+function packBlock(type: i32, source: usize, first: i32, rows: i32, depth: i32, block: i32, target: usize): usize {
   const wide = type != Q4_0 && type != Q4_1;
   const scaleBytes: usize = wide ? 64 : 32;
   memory.fill(target, 0, scaleBytes + QUANT_BYTES);
   for (let lane = 0; lane < 8; lane++) {
     const row = first + lane;
     if (row >= rows) break;
-    const from = sourceRow(row, headSize);
     const quants = target + scaleBytes + quantOffset(lane);
     if (type == Q4_0) {
-      const start = source + (<usize>from * (depth >> 5) + block) * 18;
+      const start = source + (<usize>row * (depth >> 5) + block) * 18;
       const scale = load<u16>(start);
       store<u16>(target + (<usize>lane << 2), scale);
       store<u16>(target + (<usize>lane << 2), timesMinusEight(scale), 2);
       packNibbles(start + 2, quants);
     } else if (type == Q4_1) {
-      const start = source + (<usize>from * (depth >> 5) + block) * 20;
+      const start = source + (<usize>row * (depth >> 5) + block) * 20;
       store<u32>(target + (<usize>lane << 2), load<u32>(start));
       packNibbles(start + 4, quants);
     } else {
-      const start = source + (<usize>from * (depth >> 8) + (block >> 3)) * 144;
+      const start = source + (<usize>row * (depth >> 8) + (block >> 3)) * 144;
       packSuperBlock(start, block & 7, target + (<usize>lane << 3), quants);
     }
   }
@@ -118,12 +116,12 @@ function packSuperBlock(source: usize, part: i32, pair: usize, quants: usize): v
 }
 
 /** Packs `rows` rows of `depth` (a multiple of 32) f32 with f32 scales and minima: the line through each block's smallest and largest weight. */
-export function packQ4(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+export function packQ4(source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
     for (let start = 0; start < depth; start += 32) {
       memory.fill(target, 0, 64 + QUANT_BYTES);
       for (let lane = 0; lane < min(8, rows - first); lane++) {
-        const from = source + ((<usize>sourceRow(first + lane, headSize) * depth + start) << 2);
+        const from = source + ((<usize>(first + lane) * depth + start) << 2);
         let smallest = load<f32>(from);
         let largest = smallest;
         for (let k: usize = 4; k < 128; k += 4) {

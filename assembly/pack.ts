@@ -2,31 +2,18 @@
 
 import { f16ToF32 } from "./half";
 
-/** Row of a block, as Hugging Face orders a head's rows, in llama.cpp's order: pairs interleaved within each head of `headSize`. */
-// @ts-ignore: decorator
-@inline
-export function sourceRow(row: i32, headSize: i32): i32 {
-  if (!headSize) return row;
-  const within = row % headSize;
-  const half = headSize >> 1;
-  return row - within + (within % half) * 2 + within / half;
-}
-
-/**
- * Packs `rows` rows of `depth` f32 into panels [rows/8][depth][8]; columns missing from the last panel are zero.
- * @param headSize heads whose rows stand in llama.cpp's interleaved order, or 0
- */
-export function packF32(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+/** Packs `rows` rows of `depth` f32 into panels [rows/8][depth][8]; columns missing from the last panel are zero. */
+export function packF32(source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
-    for (let lane = 0; lane < 8; lane++) {
-      const row = first + lane;
-      const destination = target + (<usize>lane << 2);
-      const from = source + (<usize>sourceRow(row, headSize) * depth << 2);
-      for (let k = 0; k < depth; k++) {
-        store<f32>(destination + (<usize>k << 5), row < rows ? load<f32>(from + (<usize>k << 2)) : 0);
+    const end = target + (<usize>depth << 5);
+    memory.fill(target, 0, end - target);
+    for (let lane = 0; lane < min(8, rows - first); lane++) {
+      for (let at = target + (<usize>lane << 2); at < end; at += 32) {
+        store<f32>(at, load<f32>(source));
+        source += 4;
       }
     }
-    target += <usize>depth << 5;
+    target = end;
   }
 }
 
@@ -44,20 +31,19 @@ export function packTransposedF32(source: usize, depth: i32, columns: i32, targe
 }
 
 /** Packs `rows` rows of `depth` (a multiple of 32) f32 as 8-bit blocks, each scaled so that its largest weight is 127. */
-export function packQ8(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+export function packQ8(source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
     for (let start = 0; start < depth; start += 32) {
-      for (let lane = 0; lane < 8; lane++) {
-        const row = first + lane;
-        const from = source + ((<usize>sourceRow(row, headSize) * depth + start) << 2);
+      memory.fill(target, 0, 288);
+      for (let lane = 0; lane < min(8, rows - first); lane++) {
+        const from = source + ((<usize>(first + lane) * depth + start) << 2);
         const quants = target + 32 + (<usize>lane << 1);
         let largest: f32 = 0;
-        if (row < rows) for (let k: usize = 0; k < 128; k += 4) largest = max(largest, abs(load<f32>(from + k)));
+        for (let k: usize = 0; k < 128; k += 4) largest = max(largest, abs(load<f32>(from + k)));
         const inverse: f32 = largest > 0 ? 127 / largest : 0;
         store<f32>(target + (<usize>lane << 2), largest / 127);
         for (let k: usize = 0; k < 32; k++) {
-          const value = row < rows ? <i32>nearest(load<f32>(from + (k << 2)) * inverse) : 0;
-          store<i8>(quants + ((k >> 1) << 4) + (k & 1), <i8>value);
+          store<i8>(quants + ((k >> 1) << 4) + (k & 1), <i8>nearest(load<f32>(from + (k << 2)) * inverse));
         }
       }
       target += 288;
@@ -66,18 +52,16 @@ export function packQ8(source: usize, rows: i32, depth: i32, target: usize, head
 }
 
 /** Packs `rows` rows of Q8_0 blocks (f16 scale, 32 quants) as they are, their scales widened. */
-export function packQ8Blocks(source: usize, rows: i32, depth: i32, target: usize, headSize: i32): void {
+export function packQ8Blocks(source: usize, rows: i32, depth: i32, target: usize): void {
   const rowBytes = <usize>(depth >> 5) * 34;
   for (let first = 0; first < rows; first += 8) {
     for (let block = 0; block < depth >> 5; block++) {
-      for (let lane = 0; lane < 8; lane++) {
-        const row = first + lane;
-        const from = source + <usize>sourceRow(row, headSize) * rowBytes + <usize>block * 34;
+      memory.fill(target, 0, 288);
+      for (let lane = 0; lane < min(8, rows - first); lane++) {
+        const from = source + <usize>(first + lane) * rowBytes + <usize>block * 34;
         const quants = target + 32 + (<usize>lane << 1);
-        store<f32>(target + (<usize>lane << 2), row < rows ? f16ToF32(load<u16>(from)) : 0);
-        for (let pair: usize = 0; pair < 16; pair++) {
-          store<u16>(quants + (pair << 4), row < rows ? load<u16>(from + (pair << 1), 2) : 0);
-        }
+        store<f32>(target + (<usize>lane << 2), f16ToF32(load<u16>(from)));
+        for (let pair: usize = 0; pair < 16; pair++) store<u16>(quants + (pair << 4), load<u16>(from + (pair << 1), 2));
       }
       target += 288;
     }

@@ -1,4 +1,4 @@
-/** Row-wise steps of a layer: RMS norm, softmax, SiLU gate, addition, and the packing of rows for the matrix products. */
+/** Row-wise steps of a layer: RMS norm, softmax, SiLU gate, addition, biases, and the packing of rows for the matrix products. */
 import { exponential } from "./exponential";
 import { integerBlock } from "./matmul-i16";
 import { interleaveHigh, interleaveLow, highHalves, lowHalves, multiplyAdd, sumLanes } from "./simd";
@@ -34,6 +34,16 @@ export function add(a: usize, b: usize, target: usize, count: i32): void {
   const whole = bytes & ~15;
   for (let i: usize = 0; i < whole; i += 16) v128.store(target + i, f32x4.add(v128.load(a + i), v128.load(b + i)));
   for (let i = whole; i < bytes; i += 4) store<f32>(target + i, load<f32>(a + i) + load<f32>(b + i));
+}
+
+/** Rows of `width` f32 become the row `bias`, or it is added to them. */
+export function addBias(bias: usize, target: usize, width: i32, firstRow: i32, endRow: i32, accumulate: i32): void {
+  const bytes = <usize>width << 2;
+  for (let row = firstRow; row < endRow; row++) {
+    const at = target + bytes * row;
+    if (accumulate) add(at, bias, at, width);
+    else memory.copy(at, bias, bytes);
+  }
 }
 
 /** gate = silu(gate) · up over rows of `width` (a multiple of 4) f32, where silu(x) = x / (1 + e^-x). */

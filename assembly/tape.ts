@@ -13,7 +13,7 @@ import { embedF32, embedQ8 } from "./pack";
 import { appendRowsQ8, expandQ8 } from "./page-q8";
 import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
-import { packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, siluMultiply } from "./rows";
+import { addBias, packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, siluMultiply } from "./rows";
 import { barrier, nextJob, Team } from "./team";
 import { matmulQ4, matvecQ4 } from "./weights-q4";
 import { matmulQ8, matvecQ8 } from "./weights-q8";
@@ -46,6 +46,7 @@ const enum Operation {
   ExpandQ8,
   AttendRowQ8,
   QuantiseRowQ4,
+  AddBias,
 }
 
 // @ts-ignore: decorator
@@ -291,6 +292,13 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
       case Operation.QuantiseRowQ4: {
         // source, target, scales, sums, depth
         if (thread == 0) quantiseRowQ4(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5));
+        tape += 24;
+        break;
+      }
+      case Operation.AddBias: {
+        // bias, target, width, rows, accumulate
+        const rows = word(tape, 4);
+        addBias(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads), word(tape, 5));
         tape += 24;
         break;
       }

@@ -4,8 +4,8 @@
  *   node bench/eval.mjs [--only TABLES] [--tasks NAMES] [--samples NUMBER] [--threads NUMBER] [--model PATH]
  */
 import { pathToFileURL } from "node:url";
-import { bundle } from "./bundle.mjs";
+import { bundleScripts } from "../tools/bundle.mjs";
 
 const folder = ".bench/answers";
-await bundle(["bench/answers/tables.ts"], folder);
+await bundleScripts(["bench/answers/tables.ts"], folder);
 await import(pathToFileURL(`${folder}/tables.mjs`).href);

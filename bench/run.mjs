@@ -9,7 +9,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { addLimits, bundle } from "./bundle.mjs";
+import { bundleScripts } from "../tools/bundle.mjs";
+import { addLimits } from "./limits.mjs";
 import { markdown, terminal } from "./tables.mjs";
 
 const SUITES = ["products", "vectors", "cache", "engine", "compression", "reading", "sessions", "loading"];
@@ -20,7 +21,7 @@ const quick = words.includes("--quick");
 const pattern = new RegExp(words.find((word) => word !== "--quick") ?? ".");
 const suites = SUITES.filter((name) => pattern.test(name));
 
-await bundle(
+await bundleScripts(
   ["child", "load-once", ...suites].map((name) => `bench/suites/${name}.ts`),
   FOLDER,
 );

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { createLoadCore } from "./core/default-core.ts";
 import type { Flavour } from "./core/module.ts";
 import { startWorker } from "./core/start-worker-node.ts";
-import { fileSource, folderFiles } from "./formats/file-source.ts";
+import { fileSource, folderFiles, siblingFiles } from "./formats/file-source.ts";
 import { createLoadModel } from "./model/load.ts";
 
 export * from "./index.ts";
@@ -26,5 +26,5 @@ export const loadCore = createLoadCore({
 export const loadModel = createLoadModel({
   loadCore: async (flavour) => WebAssembly.compile(new Uint8Array(await readFile(urls[flavour]))),
   threads: { available: availableParallelism, start: startWorker },
-  files: { folder: folderFiles, file: fileSource },
+  files: { folder: folderFiles, file: fileSource, siblings: siblingFiles },
 });

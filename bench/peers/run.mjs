@@ -13,7 +13,8 @@ import { availableParallelism, cpus } from "node:os";
 import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { addLimits, bundle } from "../bundle.mjs";
+import { bundleScripts } from "../../tools/bundle.mjs";
+import { addLimits } from "../limits.mjs";
 import { markdown, terminal } from "../tables.mjs";
 import { modelTable } from "./models.mjs";
 import { CACHE, installPeers, makeModels, makeOperators } from "./prepare.mjs";
@@ -27,7 +28,7 @@ installPeers();
 mkdirSync("bench/results", { recursive: true });
 if (only !== "models") {
   const models = makeOperators();
-  await bundle(["bench/peers/operators.mjs"], `${CACHE}/bundle`);
+  await bundleScripts(["bench/peers/operators.mjs"], `${CACHE}/bundle`);
   await addLimits(`${CACHE}/bundle`);
   const tfjsWasm = fileURLToPath(new URL("./node_modules/@tensorflow/tfjs-backend-wasm/wasm-out/", import.meta.url));
   const child = fork(`${CACHE}/bundle/operators.mjs`, [models, tfjsWasm, String(quick)], {

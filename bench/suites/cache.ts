@@ -3,7 +3,7 @@ import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import { Tape } from "../../src/core/tape.ts";
 import { RotationRows } from "../../src/model/rotary.ts";
 import { AttentionCase } from "../../test/core/attention-support.ts";
-import { normals } from "../../test/core/support.ts";
+import { normals } from "../../test/support/random.ts";
 import { Machine } from "../support/machine.ts";
 import { type Case, measureKernels } from "../support/measure.ts";
 import { type Row, rateRow, type SuiteOptions, type Table } from "../support/report.ts";

@@ -16,7 +16,7 @@ const CHUNK = 512;
 export async function compression({ quick }: SuiteOptions): Promise<Table> {
   const model = await loadModel(NANO);
   const { core, decoder, config, prompt } = model;
-  const pool = new PagePool(core, config.headSize, f32Pages(core, config.headSize));
+  const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const full = new Cache(pool, config.layers, config.keyHeads, "contiguous");
   const tokens = promptTokens(model, BUDGET + CHUNK);
   decoder.forward(full, { text: tokens.slice(0, BUDGET), hidden: false });

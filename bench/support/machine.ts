@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Core } from "../../src/core/core.ts";
 import { bestFlavour } from "../../src/core/module.ts";
-import { seededRandom } from "../../test/formats/files.ts";
+import { seededRandom } from "../../test/support/random.ts";
 import type { Case } from "./measure.ts";
 
 /** What bench/assembly/limits.ts exports. */

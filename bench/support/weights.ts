@@ -24,11 +24,11 @@ export function packWeights(machine: Machine, form: WeightForm, rows: number, de
     for (let at = 0; at < halves.length; at++) {
       halves[at] = at % 10 === 0 ? SCALE : at % 10 === 1 ? MINIMUM : Math.imul(at, 40503);
     }
-    core.kernels.packQ4Blocks(Q4_1, source, rows, depth, target, 0);
+    core.kernels.packQ4Blocks(Q4_1, source, rows, depth, target);
     core.free(source);
   } else {
     const source = machine.floats(rows * depth);
-    core.kernels[form === "f32" ? "packF32" : "packQ8"](source, rows, depth, target, 0);
+    core.kernels[form === "f32" ? "packF32" : "packQ8"](source, rows, depth, target);
     core.free(source);
   }
   return target;

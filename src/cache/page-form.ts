@@ -1,6 +1,6 @@
 /** How a page of the cache holds its entries: as f32, or in 8 bits at a quarter of the memory. */
+import { type Axis, packedSizeOf, packRow, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
-import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../model/rotary.ts";
 
 /** log2 of the entries in a page. */
@@ -20,9 +20,10 @@ export interface Turning {
   readonly half: number;
 }
 
-/** What differs between the forms. Pages and lists are addresses in the core's memory. */
+/** What differs between the forms. Pages and lists are addresses in the core's memory; rows have the head's own size. */
 export interface PageForm {
   readonly form: CacheForm;
+  readonly headSize: number;
   readonly pageBytes: number;
   /** Moves the `count` entries of `list`, ascending, to the places 0, 1, 2, ... and turns their keys there. */
   gather(sourcePages: number, targetPages: number, list: number, count: number, turning: Turning): void;
@@ -39,21 +40,23 @@ export interface PageForm {
   setTurns(page: number, turns: Int32Array): void;
 }
 
-/** Pages of f32: the keys of all entries, then the values. */
-export function f32Pages(core: Core, headSize: number): PageForm {
-  const offsets = { keys: 0, values: PAGE_ENTRIES * headSize * 4 };
+/** Pages of f32: the keys of all entries, then the values. @param head how one head is held */
+export function f32Pages(core: Core, head: Axis): PageForm {
+  const held = packedSizeOf(head);
+  const offsets = { keys: 0, values: PAGE_ENTRIES * held * 4 };
   return {
     form: "f32",
-    pageBytes: PAGE_ENTRIES * headSize * 8,
+    headSize: sizeOf(head),
+    pageBytes: PAGE_ENTRIES * held * 8,
     gather(sourcePages, targetPages, list, count, { rotations, half }) {
-      core.kernels.gatherTurn(sourcePages, targetPages, list, count, headSize, half, rotations, PAGE_SHIFT);
+      core.kernels.gatherTurn(sourcePages, targetPages, list, count, held, half, rotations, PAGE_SHIFT);
     },
     read(page, rows, part, target) {
-      target.set(core.f32(page + offsets[part], rows * headSize));
+      unpackRows(core.f32(page + offsets[part], rows * held), target, head);
     },
     writeBytes: 0,
     write(page, slot, part, row) {
-      core.f32(page + offsets[part] + slot * headSize * 4, headSize).set(row);
+      packRow(row, core.f32(page + offsets[part] + slot * held * 4, held), head);
     },
     setTurns() {},
   };
@@ -61,17 +64,13 @@ export function f32Pages(core: Core, headSize: number): PageForm {
 
 /**
  * Pages of 8 bits; assembly/page-q8.ts has their layout.
+ * @param head how one head is held: in whole blocks of 32 dimensions, which all turn
  * @param attentionFactor by which keys are scaled when they are turned
- * @throws ArgumentError for heads that are not whole blocks of 32 dimensions which all turn
  */
-export function q8Pages(core: Core, headSize: number, rotations: RotationRows, attentionFactor: number): PageForm {
-  if (headSize % 32 !== 0 || rotations.half * 2 !== headSize) {
-    throw new ArgumentError(
-      `An 8-bit cache needs heads of a multiple of 32 dimensions which all turn; these have ${headSize}, of which ${rotations.half * 2} turn`,
-    );
-  }
-  const pageBytes = core.kernels.pageBytesQ8(headSize, PAGE_SHIFT);
-  const rowBytes = headSize * 4;
+export function q8Pages(core: Core, head: Axis, rotations: RotationRows, attentionFactor: number): PageForm {
+  const held = packedSizeOf(head);
+  const pageBytes = core.kernels.pageBytesQ8(held, PAGE_SHIFT);
+  const rowBytes = held * 4;
   const positions = (page: number) => core.i32(page + pageBytes - PAGE_ENTRIES * 4, PAGE_ENTRIES);
   const expandedBytes = PAGE_ENTRIES * rowBytes * 2;
   /** Expands a page's first entries to `target`: keys, then values. @returns the addresses of the two */
@@ -79,38 +78,31 @@ export function q8Pages(core: Core, headSize: number, rotations: RotationRows, a
     const last = positions(page)
       .subarray(0, rows)
       .reduce((most, position) => Math.max(most, position), 0);
-    core.kernels.expandQ8(page, target, rows, headSize, PAGE_SHIFT, rotations.fromZero(last + 1), attentionFactor);
+    core.kernels.expandQ8(page, target, rows, held, PAGE_SHIFT, rotations.fromZero(last + 1), attentionFactor);
     return { keys: target, values: target + PAGE_ENTRIES * rowBytes };
   };
   return {
     form: "q8",
+    headSize: sizeOf(head),
     pageBytes,
     gather(sourcePages, targetPages, list, count, turning) {
-      core.kernels.gatherQ8(
-        sourcePages,
-        targetPages,
-        list,
-        count,
-        headSize,
-        PAGE_SHIFT,
-        Number(turning.rotations !== 0),
-      );
+      core.kernels.gatherQ8(sourcePages, targetPages, list, count, held, PAGE_SHIFT, Number(turning.rotations !== 0));
     },
     read(page, rows, part, target) {
       core.borrow(expandedBytes, (scratch) => {
-        target.set(core.f32(expand(page, rows, scratch)[part], rows * headSize));
+        unpackRows(core.f32(expand(page, rows, scratch)[part], rows * held), target, head);
       });
     },
     writeBytes: expandedBytes,
     write(page, slot, part, row, scratch) {
       const position = positions(page)[slot]!;
       const { keys, values } = expand(page, slot + 1, scratch);
-      const key = core.f32(keys + slot * rowBytes, headSize);
-      const value = core.f32(values + slot * rowBytes, headSize);
-      (part === "keys" ? key : value).set(row);
-      const turn = core.f32(rotations.fromZero(position + 1) + position * rowBytes, headSize);
+      const key = core.f32(keys + slot * rowBytes, held);
+      const value = core.f32(values + slot * rowBytes, held);
+      packRow(row, part === "keys" ? key : value, head);
+      const turn = core.f32(rotations.fromZero(position + 1) + position * rowBytes, held);
       turnBack(key, turn, attentionFactor);
-      core.kernels.writeEntryQ8(page, slot, key.byteOffset, value.byteOffset, position, headSize, PAGE_SHIFT);
+      core.kernels.writeEntryQ8(page, slot, key.byteOffset, value.byteOffset, position, held, PAGE_SHIFT);
     },
     setTurns(page, turns) {
       positions(page).set(turns);

@@ -5,14 +5,17 @@ import type { PageForm } from "./page-form.ts";
 /** Gives out pages of one form for heads of one size; a page is freed when its last holder lets go. */
 export class PagePool {
   readonly core: Core;
-  readonly headSize: number;
   readonly form: PageForm;
   readonly #holders = new Map<number, number>();
 
-  constructor(core: Core, headSize: number, form: PageForm) {
+  constructor(core: Core, form: PageForm) {
     this.core = core;
-    this.headSize = headSize;
     this.form = form;
+  }
+
+  /** Dimensions of a head. */
+  get headSize(): number {
+    return this.form.headSize;
   }
 
   /** Bytes of one page. */

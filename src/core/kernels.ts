@@ -79,12 +79,12 @@ export interface Kernels {
     wide: number,
   ): void;
   dequantise(type: number, source: number, target: number, count: number): void;
-  packF32(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packF32(source: number, rows: number, depth: number, target: number): void;
   packTransposedF32(source: number, depth: number, columns: number, target: number): void;
-  packQ4(source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ4Blocks(type: number, source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ8Blocks(source: number, rows: number, depth: number, target: number, headSize: number): void;
-  packQ8(source: number, rows: number, depth: number, target: number, headSize: number): void;
+  packQ4(source: number, rows: number, depth: number, target: number): void;
+  packQ4Blocks(type: number, source: number, rows: number, depth: number, target: number): void;
+  packQ8Blocks(source: number, rows: number, depth: number, target: number): void;
+  packQ8(source: number, rows: number, depth: number, target: number): void;
   packRowsF32(source: number, target: number, rows: number, depth: number, firstTile: number, endTile: number): void;
   quantiseRows(
     source: number,

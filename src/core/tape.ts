@@ -29,6 +29,7 @@ const Operation = {
   ExpandQ8: 24,
   AttendRowQ8: 25,
   QuantiseRowQ4: 26,
+  AddBias: 27,
 } as const;
 
 const floatWord = new Float32Array(1);
@@ -149,6 +150,11 @@ export class Tape {
 
   siluMultiply(gate: number, up: number, width: number, rows: number): void {
     this.#words.push(Operation.SiluMultiply, gate, up, width, rows);
+  }
+
+  /** Rows of `width` become the row `bias`, or it is added to them. */
+  addBias(bias: number, target: number, width: number, rows: number, accumulate: boolean): void {
+    this.#words.push(Operation.AddBias, bias, target, width, rows, Number(accumulate));
   }
 
   /** target = source, `count` f32 that do not overlap. */

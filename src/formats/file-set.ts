@@ -1,5 +1,6 @@
 /** The files that a model is made of, by name. */
 import { ArgumentError, RuntimeError } from "../errors.ts";
+import { show } from "../show.ts";
 import { type FetchOptions, fetchSource } from "./fetch-source.ts";
 import { type ByteSource, blobSource, bytesSource } from "./source.ts";
 import { streamSource } from "./stream-source.ts";
@@ -13,8 +14,12 @@ export interface FileSet {
    * @throws RuntimeError when the medium fails
    */
   open(name: string): Promise<ByteSource | undefined>;
+}
+
+/** The files of a model with folders beside them. */
+export interface FolderSet extends FileSet {
   /**
-   * The names of the files in a folder beside these, and how they are opened; undefined where that cannot be known.
+   * The files in such a folder, and their names: undefined where they cannot be known.
    *
    * @throws RuntimeError when the medium fails
    */
@@ -25,7 +30,7 @@ export interface FileSet {
 export type FileData = Blob | Uint8Array | ArrayBuffer | URL | string | ReadableStream<Uint8Array>;
 
 /** Files handed over one by one. A stream can be opened once. */
-export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FileSet {
+export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FolderSet {
   return {
     async folder(name) {
       const inside = Object.entries(files).filter(([path]) => path.startsWith(`${name}/`));
@@ -39,9 +44,14 @@ export function recordFiles(files: Readonly<Record<string, FileData>>, options: 
   };
 }
 
-/** The files below a URL, which is taken for a folder whether or not it ends in a slash. */
-export function urlFiles(base: URL | string, options: FetchOptions = {}): FileSet {
+/**
+ * The files below a URL, which is taken for a folder whether or not it ends in a slash.
+ *
+ * @throws ArgumentError for a URL that has nothing below it
+ */
+export function urlFiles(base: URL | string, options: FetchOptions = {}): FolderSet {
   const folder = new URL(base);
+  if (!folder.pathname.startsWith("/")) throw new ArgumentError(`${show(folder.href)} is not the URL of a folder`);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   return {
     async folder(name) {
@@ -72,16 +82,15 @@ export async function dataSource(name: string, data: FileData, options: FetchOpt
   throw new ArgumentError(`${name}: a file is a Blob, bytes, a ReadableStream or a URL`);
 }
 
-/**
- * Names come from index files too, which anyone may have written.
- *
- * @throws ArgumentError for a path or anything else but the name of a file
- */
-export function checkFileName(name: string): void {
+/** Whether it is the name of a file in a folder, not a path: names come from index files too, which anyone may have written. */
+export function isFileName(name: unknown): name is string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (!/^[^/\\:\u0000-\u001f]+$/.test(name) || /^\.+$/.test(name)) {
-    throw new ArgumentError(`${JSON.stringify(name)} is not the name of a file`);
-  }
+  return typeof name === "string" && /^[^/\\:\u0000-\u001f\p{Surrogate}]+$/u.test(name) && !/^\.+$/.test(name);
+}
+
+/** @throws ArgumentError for a path or anything else but the name of a file */
+export function checkFileName(name: string): void {
+  if (!isFileName(name)) throw new ArgumentError(`${show(name)} is not the name of a file`);
 }
 
 /** No text or JSON file of a model is longer. */

@@ -1,8 +1,9 @@
 /** Files and folders of Node, Deno and Bun as sources; the only file of formats/ that needs a file system. */
-import { type FileHandle, open, readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { FormatError, RuntimeError } from "../errors.ts";
-import { checkFileName, type FileSet } from "./file-set.ts";
+import { checkFileName, type FolderSet } from "./file-set.ts";
+import type { Siblings } from "./gguf-parts.ts";
 import { type ByteSource, checkEnd, checkLimit } from "./source.ts";
 
 /** The longest single read: node:fs takes lengths of 31 bits. */
@@ -16,23 +17,24 @@ const readBytesAtOnce = 1 << 30;
 export async function fileSource(path: string): Promise<ByteSource | undefined> {
   const name = basename(path);
   let handle: FileHandle;
+  let byteLength: number;
   try {
+    // Before it is opened: that of a pipe waits for a writer.
+    const status = await stat(path);
+    if (!status.isFile()) throw new RuntimeError(`${path}: is not a file`);
+    byteLength = status.size;
     handle = await open(path, "r");
   } catch (cause) {
+    if (cause instanceof RuntimeError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new RuntimeError(`${path}: cannot be opened`, { cause });
   }
-  const status = await handle.stat();
-  if (!status.isFile()) {
-    await handle.close();
-    throw new RuntimeError(`${path}: is not a file`);
-  }
   const source: ByteSource = {
     name,
-    byteLength: status.size,
+    byteLength,
     seekable: true,
     async readInto(offset, target) {
-      checkEnd(name, status.size, offset + target.length);
+      checkEnd(name, byteLength, offset + target.length);
       for (let done = 0; done < target.length; ) {
         const wanted = Math.min(target.length - done, readBytesAtOnce);
         const { bytesRead } = await handle.read(target, done, wanted, offset + done).catch((cause) => {
@@ -43,8 +45,8 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
       }
     },
     async readAll(limit) {
-      checkLimit(name, status.size, limit);
-      const whole = new Uint8Array(status.size);
+      checkLimit(name, byteLength, limit);
+      const whole = new Uint8Array(byteLength);
       await source.readInto(0, whole);
       return whole;
     },
@@ -54,7 +56,7 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
 }
 
 /** The files of a folder. */
-export function folderFiles(folder: string): FileSet {
+export function folderFiles(folder: string): FolderSet {
   return {
     async folder(name) {
       const path = join(folder, name);
@@ -69,4 +71,9 @@ export function folderFiles(folder: string): FileSet {
       return fileSource(join(folder, name));
     },
   };
+}
+
+/** The files beside a file. */
+export function siblingFiles(path: string): Siblings {
+  return { name: basename(path), open: (name) => fileSource(join(dirname(path), name)) };
 }

@@ -1,5 +1,6 @@
 /** A strict walk over a GGUF header: where everything lies, before any of it is believed. Specification: ggml's docs/gguf.md */
 import { FormatError } from "../errors.ts";
+import { show } from "../show.ts";
 import type { ByteSource } from "./source.ts";
 
 /** A header whose every length fits, undecoded but for its lists of strings. */
@@ -22,6 +23,7 @@ export interface GgufLayout {
 const limits = {
   header: 48_000_000,
   keys: 100_000,
+  tensors: 100_000,
   string: 10_000_000,
   array: 1_000_000,
   depth: 4,
@@ -61,6 +63,8 @@ class Walk {
   #owed = 0;
   /** Where the entries with lists of strings lie. */
   readonly #cuts: { start: number; end: number }[] = [];
+  /** Bytes of them. */
+  #cutBytes = 0;
   readonly #lists = new Map<string, string[]>();
   readonly #misread: { path: (string | number)[]; text: string }[] = [];
 
@@ -76,7 +80,7 @@ class Walk {
     if (version === 0x02000000 || version === 0x03000000) this.#fail("is a big-endian GGUF file");
     if (version !== 2 && version !== 3) this.#fail(`is of GGUF version ${version}; 2 and 3 are known`);
     this.#offset = 8;
-    const tensorCount = await this.#count(limits.header / leastTensorBytes, "tensors");
+    const tensorCount = await this.#count(limits.tensors, "tensors");
     const keyCount = await this.#count(limits.keys, "metadata keys");
     this.#owed = keyCount * leastKeyBytes + tensorCount * leastTensorBytes;
     const keys = new Map<string, number>();
@@ -113,20 +117,21 @@ class Walk {
     const twice = keys.has(key);
     if (twice || key === "__proto__" || !/^[\x20-\x7e]+$/.test(key)) {
       this.#offset = at;
-      this.#fail(`has ${twice ? "two metadata entries" : "a metadata entry"} called ${JSON.stringify(key)}`);
+      this.#fail(`has ${twice ? "two metadata entries" : "a metadata entry"} called ${show(key)}`);
     }
     keys.set(key, at);
     await this.#value(await this.#type(), [key], 0);
-    if (this.#lists.has(key)) this.#cuts.push({ start: at, end: this.#offset });
+    if (!this.#lists.has(key)) return;
+    this.#cuts.push({ start: at, end: this.#offset });
+    this.#cutBytes += this.#offset - at;
   }
 
   async #value(type: number, path: (string | number)[], depth: number): Promise<void> {
     if (type === arrayType) return this.#array(path, depth);
     if (type !== stringType) return this.#skip(valueBytes[type]!);
     const string = await this.#string(limits.string);
-    const removed = this.#cuts.reduce((sum, entry) => sum + entry.end - entry.start, 0);
-    const start = string.start - removed;
-    const end = string.end - removed;
+    const start = string.start - this.#cutBytes;
+    const end = string.end - this.#cutBytes;
     const cut = Math.floor(start / parserPieceBytes) !== Math.floor(end / parserPieceBytes);
     // The parser also drops a byte order mark, which is a token's own text here.
     const marked = end - start >= 3 && this.#view.getUint32(string.start - 1, true) >>> 8 === 0xbfbbef;

@@ -1,24 +1,29 @@
 /** Models in GGUF files, decoded by @huggingface/gguf on every runtime alike. Specification: ggml's docs/gguf.md */
 import { type GGUFParseOutput, gguf } from "@huggingface/gguf";
 import { FormatError } from "../errors.ts";
+import { show } from "../show.ts";
+import { joinParts, type Siblings } from "./gguf-parts.ts";
 import { type GgufLayout, walkHeader } from "./gguf-walk.ts";
 import type { ByteSource } from "./source.ts";
 import { closingOnError, type MetadataValue, type TensorEntry, type TensorFile } from "./tensor-file.ts";
-import { typeByNumber, typeTraits, unreadTypes, valuesIn } from "./tensor-types.ts";
+import { ggmlTypes, valuesIn } from "./tensor-types.ts";
 
 /**
- * Versions 2 and 3, little-endian, in one file.
+ * Versions 2 and 3, little-endian, in one file or in parts.
  *
  * @param source becomes the file's: closed with it, and when this throws
- * @throws FormatError for a file that breaks any rule of the format, or with tensors of a type that is not read
+ * @param siblings where the other parts lie, if the file is the first of several
+ * @throws FormatError for a file that breaks any rule of the format, or with tensors of a type that ggml does not know
  */
-export async function openGguf(source: ByteSource): Promise<TensorFile> {
+export async function openGguf(source: ByteSource, siblings?: Siblings): Promise<TensorFile> {
+  return joinParts(await openPart(source), source.name, siblings, openPart);
+}
+
+async function openPart(source: ByteSource): Promise<TensorFile> {
   return closingOnError([source], async () => {
     const layout = await walkHeader(source);
     const parsed = await decode(source.name, layout);
     const metadata = collectMetadata(parsed, layout);
-    const parts = Number(metadata.get("split.count") ?? 1);
-    if (parts > 1) throw new FormatError(source.name, `is one of ${parts} parts; a model must be in one file`);
     const alignment = readAlignment(source.name, metadata, layout);
     const dataStart = Math.ceil(layout.byteLength / alignment) * alignment;
     const tensors = parsed.tensorInfos.map((info, index) =>
@@ -62,7 +67,7 @@ function readAlignment(file: string, metadata: Map<string, MetadataValue>, { key
   if (alignment < 8 || alignment > 2 ** 30 || !Number.isInteger(Math.log2(alignment))) {
     throw new FormatError(
       file,
-      `is aligned to ${given}, not to a power of two from 8 on`,
+      `is aligned to ${show(given)}, not to a power of two from 8 on`,
       keys.get("general.alignment"),
     );
   }
@@ -76,9 +81,9 @@ function placeTensor(
   { at, dataStart, alignment }: { at: number; dataStart: number; alignment: number },
 ): TensorEntry {
   const fail = (fault: string, byte = at) => new FormatError(source.name, `tensor ${info.name} ${fault}`, byte);
-  const type = typeByNumber.get(info.dtype);
-  if (!type) throw fail(`is of type ${unreadTypes.get(info.dtype) ?? info.dtype}, which is not supported`);
-  const { blockLength, blockBytes } = typeTraits[type];
+  const type = ggmlTypes.get(info.dtype);
+  if (!type) throw fail(`is of the unknown type ${info.dtype}`);
+  const { blockLength, blockBytes } = type;
   const shape = info.shape.map(Number).reverse();
   const byteLength = ((valuesIn(shape) ?? Number.NaN) / blockLength) * blockBytes;
   if (!Number.isSafeInteger(byteLength)) throw fail(`has the impossible shape [${shape}]`);
@@ -91,7 +96,7 @@ function placeTensor(
   if (source.byteLength !== undefined && end > source.byteLength) {
     throw fail(`ends at byte ${end}: the file ends early`, source.byteLength);
   }
-  return { name: info.name, type, shape, byteOffset, byteLength, source };
+  return { name: info.name, type: type.name, shape, byteOffset, byteLength, source };
 }
 
 /** Tensors in the order of their descriptions. */

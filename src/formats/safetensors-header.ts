@@ -1,5 +1,6 @@
 /** The header of a safetensors file, checked against every rule of the format: https://github.com/huggingface/safetensors */
 import { FormatError } from "../errors.ts";
+import { show } from "../show.ts";
 import { valuesIn } from "./tensor-types.ts";
 
 /** Bytes of one value, by type. The types of less than a byte are not known here. */
@@ -142,10 +143,10 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
   const [begin, end] = offsets as [number, number];
   const at = dataStart + begin;
   const bytesEach = typeof dtype === "string" ? valueBytes.get(dtype) : undefined;
-  if (!bytesEach) throw new FormatError(file, `tensor ${name} is of the unknown type ${JSON.stringify(dtype)}`, at);
+  if (!bytesEach) throw new FormatError(file, `tensor ${name} is of the unknown type ${show(dtype)}`, at);
   const count = isCounts(shape) ? valuesIn(shape) : undefined;
   if (count === undefined) {
-    throw new FormatError(file, `tensor ${name} has the impossible shape ${JSON.stringify(shape)}`, at);
+    throw new FormatError(file, `tensor ${name} has the impossible shape ${show(shape)}`, at);
   }
   const byteLength = count * bytesEach;
   if (end - begin !== byteLength) {

@@ -1,20 +1,14 @@
 /** Models in safetensors files, one or several with an index: https://github.com/huggingface/safetensors */
 import { FormatError } from "../errors.ts";
-import { checkFileName, type FileSet, readText } from "./file-set.ts";
+import { show } from "../show.ts";
+import { type FileSet, isFileName, readText } from "./file-set.ts";
 import { headerLength, parseHeader } from "./safetensors-header.ts";
 import { type ByteSource, readBytes } from "./source.ts";
 import { closingOnError, type TensorEntry, type TensorFile } from "./tensor-file.ts";
-import type { TensorType } from "./tensor-types.ts";
-
-const weightTypes: ReadonlySet<string> = new Set<TensorType>(["F32", "F16", "BF16"]);
-/** Tables and masks that some models save beside their weights, and that no decoder needs. */
-const bufferTypes: ReadonlySet<string> = new Set(["BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64"]);
 
 /**
- * Tensors of whole numbers are checked like all others, but left out of `tensors`.
- *
  * @param source becomes the file's: closed with it, and when this throws
- * @throws FormatError for a file that breaks any rule of the format, or with weights of another type than F32, F16, BF16
+ * @throws FormatError for a file that breaks any rule of the format
  */
 export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
   const { tensors, metadata } = await closingOnError([source], () => readHeader(source));
@@ -25,14 +19,8 @@ async function readHeader(source: ByteSource) {
   const { name: file, byteLength } = source;
   const length = headerLength(file, await readBytes(source, 0, 8), byteLength);
   const { entries, metadata } = parseHeader(file, await readBytes(source, 8, length), byteLength);
-  const tensors: TensorEntry[] = [];
-  for (const { dtype, ...entry } of entries) {
-    if (weightTypes.has(dtype)) tensors.push({ ...entry, type: dtype as TensorType, source });
-    else if (!bufferTypes.has(dtype)) {
-      throw new FormatError(file, `tensor ${entry.name} is of type ${dtype}, which is not supported`, entry.byteOffset);
-    }
-  }
-  return { tensors, metadata, names: new Set(entries.map(({ name }) => name)) };
+  const tensors = entries.map(({ dtype, ...entry }): TensorEntry => ({ ...entry, type: dtype, source }));
+  return { tensors, metadata };
 }
 
 const singleFile = "model.safetensors";
@@ -58,12 +46,13 @@ export async function openSafetensorsIndex(files: FileSet): Promise<TensorFile> 
       if (!source) throw new FormatError(shard, `is missing, but ${indexFile} names it`);
       sources.push(source);
       const header = await readHeader(source);
+      const names = new Set(header.tensors.map(({ name }) => name));
       for (const [name, itsShard] of shardOf) {
-        if (itsShard === shard && !header.names.has(name)) {
+        if (itsShard === shard && !names.has(name)) {
           throw new FormatError(shard, `lacks the tensor ${name}, which ${indexFile} says it has`);
         }
       }
-      for (const name of header.names) {
+      for (const name of names) {
         const itsShard = shardOf.get(name) ?? shard;
         if (itsShard !== shard) throw new FormatError(shard, `has a tensor ${name}, and so has ${itsShard}`);
         shardOf.set(name, shard);
@@ -82,11 +71,21 @@ export async function openSafetensorsIndex(files: FileSet): Promise<TensorFile> 
 
 /** The file of each tensor. */
 function parseIndex(json: string): Map<string, string> {
+  let parsed: unknown;
   try {
-    const shardOf = new Map(Object.entries(JSON.parse(json).weight_map as Record<string, string>));
-    for (const shard of shardOf.values()) checkFileName(shard);
-    return shardOf;
+    parsed = JSON.parse(json);
   } catch {
-    throw new FormatError(indexFile, "is not a JSON object with a weight_map from tensors to files in its folder");
+    throw new FormatError(indexFile, "is not JSON");
   }
+  const { weight_map: map } = Object(parsed) as { weight_map?: unknown };
+  if (typeof map !== "object" || map === null || Array.isArray(map)) {
+    throw new FormatError(indexFile, `should have a weight_map, an object, and has ${show(map)}`);
+  }
+  const shardOf = new Map(Object.entries(map as Record<string, unknown>));
+  for (const [name, shard] of shardOf) {
+    if (!isFileName(shard)) {
+      throw new FormatError(indexFile, `puts ${name} into ${show(shard)}, which is no file in its folder (weight_map)`);
+    }
+  }
+  return shardOf as Map<string, string>;
 }

@@ -30,7 +30,8 @@ const pieceBytes = 4 << 20;
 
 /** A file that lies in memory already. */
 export function bytesSource(name: string, data: Uint8Array | ArrayBuffer): ByteSource {
-  const bytes = data instanceof Uint8Array ? data : new Uint8Array(data);
+  // A buffer that was transferred away has no bytes left to look at.
+  const bytes = data instanceof Uint8Array ? data : data.byteLength ? new Uint8Array(data) : new Uint8Array(0);
   return {
     name,
     byteLength: bytes.length,

@@ -1,6 +1,10 @@
 /** A web stream as a source of bytes: forwards only, holding no more than the piece that arrived last. */
 import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
+import { pause } from "../session/pause.ts";
 import { type ByteSource, checkLimit } from "./source.ts";
+
+/** A stream that is never short of pieces would otherwise keep timers and signals waiting to its end. */
+const piecesBetweenPauses = 256;
 
 /** What is known of a stream beyond its bytes. */
 export interface StreamOptions {
@@ -26,9 +30,11 @@ export function streamSource(
   let rest = new Uint8Array(0);
   /** Offset of the first byte of `rest`. */
   let position = 0;
+  let pieces = 0;
 
   /** Gets the next piece; false at the end of the stream. */
   async function advance(): Promise<boolean> {
+    if (++pieces % piecesBetweenPauses === 0) await pause();
     signal?.throwIfAborted();
     let result: ReadableStreamReadResult<Uint8Array>;
     try {
@@ -73,25 +79,25 @@ export function streamSource(
     },
     async readAll(limit) {
       const start = position;
-      const pieces: Uint8Array[] = [];
+      const taken: Uint8Array[] = [];
       do {
         checkLimit(name, position + rest.length, limit);
-        if (rest.length) pieces.push(take(rest.length));
+        if (rest.length) taken.push(take(rest.length));
       } while (await advance());
       if (byteLength !== undefined && position < byteLength) {
         throw new FormatError(name, `ends early: ${byteLength} bytes are needed`, position);
       }
       const whole = new Uint8Array(position - start);
       let at = 0;
-      for (const piece of pieces) {
+      for (const piece of taken) {
         whole.set(piece, at);
         at += piece.length;
       }
       return whole;
     },
     async close() {
-      // A stream that has failed refuses to be cancelled; it holds nothing any more.
-      await reader.cancel().catch(() => {});
+      // A stream that has failed refuses to be cancelled; what holds one that never answers is not ours to wait for.
+      reader.cancel().catch(() => {});
     },
   };
 }

@@ -4,6 +4,7 @@ export type TensorType =
   | "F32"
   | "F16"
   | "BF16"
+  | "F64"
   | "Q4_0"
   | "Q4_1"
   | "Q5_0"
@@ -31,6 +32,7 @@ export const typeTraits: Readonly<Record<TensorType, TypeTraits>> = {
   F32: { ggmlType: 0, blockLength: 1, blockBytes: 4 },
   F16: { ggmlType: 1, blockLength: 1, blockBytes: 2 },
   BF16: { ggmlType: 30, blockLength: 1, blockBytes: 2 },
+  F64: { ggmlType: 28, blockLength: 1, blockBytes: 8 },
   Q4_0: { ggmlType: 2, blockLength: 32, blockBytes: 18 },
   Q4_1: { ggmlType: 3, blockLength: 32, blockBytes: 20 },
   Q5_0: { ggmlType: 6, blockLength: 32, blockBytes: 22 },
@@ -45,31 +47,37 @@ export const typeTraits: Readonly<Record<TensorType, TypeTraits>> = {
   IQ4_XS: { ggmlType: 23, blockLength: 256, blockBytes: 136 },
 };
 
-/** Type by its ggml number. */
-export const typeByNumber: ReadonlyMap<number, TensorType> = new Map(
-  Object.entries(typeTraits).map(([type, { ggmlType }]) => [ggmlType, type as TensorType]),
-);
+/** Whether Siskin reads weights of a type. */
+export function isRead(type: string): type is TensorType {
+  return Object.hasOwn(typeTraits, type);
+}
 
-/** ggml's types that Siskin does not read, for error messages. */
-export const unreadTypes: ReadonlyMap<number, string> = new Map([
-  [9, "Q8_1"],
-  [15, "Q8_K"],
-  [16, "IQ2_XXS"],
-  [17, "IQ2_XS"],
-  [18, "IQ3_XXS"],
-  [19, "IQ1_S"],
-  [21, "IQ3_S"],
-  [22, "IQ2_S"],
-  [24, "I8"],
-  [25, "I16"],
-  [26, "I32"],
-  [27, "I64"],
-  [28, "F64"],
-  [29, "IQ1_M"],
-  [34, "TQ1_0"],
-  [35, "TQ2_0"],
-  [39, "MXFP4"],
-  [40, "NVFP4"],
+/** How ggml stores values of a type, by its number; of those that Siskin does not read too, which may stand in a file. */
+export const ggmlTypes: ReadonlyMap<number, { name: string; blockLength: number; blockBytes: number }> = new Map([
+  ...Object.entries(typeTraits).map(([name, { ggmlType, ...sizes }]) => [ggmlType, { name, ...sizes }] as const),
+  ...(
+    [
+      [9, "Q8_1", 32, 36],
+      [15, "Q8_K", 256, 292],
+      [16, "IQ2_XXS", 256, 66],
+      [17, "IQ2_XS", 256, 74],
+      [18, "IQ3_XXS", 256, 98],
+      [19, "IQ1_S", 256, 50],
+      [21, "IQ3_S", 256, 110],
+      [22, "IQ2_S", 256, 82],
+      [24, "I8", 1, 1],
+      [25, "I16", 1, 2],
+      [26, "I32", 1, 4],
+      [27, "I64", 1, 8],
+      [29, "IQ1_M", 256, 56],
+      [34, "TQ1_0", 256, 54],
+      [35, "TQ2_0", 256, 66],
+      [39, "MXFP4", 32, 17],
+      [40, "NVFP4", 64, 36],
+      [41, "Q1_0", 128, 18],
+      [42, "Q2_0", 64, 18],
+    ] as const
+  ).map(([number, name, blockLength, blockBytes]) => [number, { name, blockLength, blockBytes }] as const),
 ]);
 
 /** Number of values in a shape; undefined when it is beyond 2^53. */

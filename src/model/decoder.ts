@@ -5,6 +5,7 @@ import { Expansion } from "../cache/expansion.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { PAGE_SHIFT } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
+import { packedSizeOf, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import { Tape } from "../core/tape.ts";
 import type { Team } from "../core/team.ts";
@@ -12,6 +13,7 @@ import { NumericError } from "../errors.ts";
 import { type Batch, checkTokens, isSingle } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
 import { writeLayer, writeProducts } from "./layer-steps.ts";
+import { type Layout, layoutOf, normCorrection } from "./layout.ts";
 import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
 import { ShortRotationRows } from "./short-rotations.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -20,6 +22,9 @@ import { Workspace, type WorkspaceParts } from "./workspace.ts";
 /** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
 export class Decoder {
   readonly config: ModelConfig;
+  /** How heads and widths are held. */
+  readonly layout: Layout;
+  /** Of heads as they are held. */
   readonly rotations: RotationRows;
   readonly #core: Core;
   readonly #team: Team;
@@ -28,6 +33,7 @@ export class Decoder {
   /** Both for 8-bit caches only. */
   readonly #shortRotations: ShortRotationRows;
   readonly #expansion: Expansion;
+  readonly #normEpsilon: number;
   /** How queries and keys are turned. */
   readonly frequencies: RotaryFrequencies;
   /** The tape of the last shape of batch, which decoding repeats. */
@@ -38,11 +44,14 @@ export class Decoder {
     this.#core = core;
     this.#team = team;
     this.#weights = weights;
-    this.#workspace = new Workspace(core, config);
+    this.layout = layoutOf(config);
+    this.#normEpsilon = config.normEpsilon * normCorrection(this.layout).epsilon;
+    this.#workspace = new Workspace(core, config, this.layout);
     this.frequencies = frequencies;
-    this.rotations = new RotationRows(core, frequencies);
-    this.#shortRotations = new ShortRotationRows(core, frequencies);
-    this.#expansion = new Expansion(core, config.layers, config.keyHeads, config.headSize);
+    const held = heldFrequencies(frequencies, this.layout);
+    this.rotations = new RotationRows(core, held);
+    this.#shortRotations = new ShortRotationRows(core, held);
+    this.#expansion = new Expansion(core, config.layers, config.keyHeads, packedSizeOf(this.layout.head));
   }
 
   /**
@@ -62,7 +71,7 @@ export class Decoder {
       const tape = this.#tapeFor(parts, rows, textRows, batch, cache.form);
       this.#team.run(tape);
       // Without logits the last layer's sums stay undone, but what went wrong before shows in its input.
-      if (!this.#core.kernels.allFinite(parts.hidden, rows * this.config.hiddenSize)) {
+      if (!this.#core.kernels.allFinite(parts.hidden, rows * packedSizeOf(this.layout.width))) {
         throw new NumericError("The model computed NaN or infinity: its weights are damaged or overflow");
       }
     } catch (error) {
@@ -77,13 +86,14 @@ export class Decoder {
    * @returns [count, vocabularySize]
    */
   logits(firstRow: number, count: number): Float32Array {
-    const { hiddenSize, vocabularySize, normEpsilon } = this.config;
+    const { vocabularySize } = this.config;
+    const width = packedSizeOf(this.layout.width);
     const parts = this.#workspace.ensure(count, 1);
     const stride = this.#weights.output.panels * 8;
     return this.#core.borrow(Math.ceil(count / 4) * 4 * stride * 4, (results) => {
       const tape = new Tape();
-      const source = parts.hidden + firstRow * hiddenSize * 4;
-      tape.rmsNorm(source, this.#weights.outputNorm, parts.normed, hiddenSize, normEpsilon, count);
+      const source = parts.hidden + firstRow * width * 4;
+      tape.rmsNorm(source, this.#weights.outputNorm.pointer, parts.normed, width, this.#normEpsilon, count);
       tape.barrier();
       writeProducts(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
       this.#runOnce(tape);
@@ -113,12 +123,13 @@ export class Decoder {
   }
 
   /**
-   * One of a layer's matrices as plain numbers: [rows, depth], as files have it.
+   * A layer's output projection as plain numbers: [hiddenSize, queryHeads · headSize], as files have it.
    * @throws MemoryError
    */
-  matrix(layer: number, name: "query" | "key" | "value" | "output" | "gate" | "up" | "down"): Float32Array {
-    const matrix = this.#weights.layers[layer]![name];
-    const { rows, depth, panels } = matrix;
+  outputProjection(layer: number): Float32Array {
+    const { width, queryHeads } = this.layout;
+    const matrix = this.#weights.layers[layer]!.output;
+    const { depth, panels } = matrix;
     // Times the identity: that works for every form in which weights are packed.
     const parts = this.#workspace.ensure(depth, 1);
     const stride = panels * 8;
@@ -130,11 +141,13 @@ export class Decoder {
         const tape = new Tape();
         writeProducts(tape, parts, identity, depth, [[matrix, results, false]]);
         this.#runOnce(tape);
-        const values = new Float32Array(rows * depth);
+        const held = new Float32Array(sizeOf(width) * depth);
         for (let column = 0; column < depth; column++) {
-          const source = this.#core.f32(results + column * stride * 4, rows);
-          for (let row = 0; row < rows; row++) values[row * depth + column] = source[row]!;
+          const source = this.#core.f32(results + column * stride * 4, sizeOf(width));
+          for (let row = 0; row < source.length; row++) held[row * depth + column] = source[row]!;
         }
+        const values = new Float32Array(sizeOf(width) * sizeOf(queryHeads));
+        unpackRows(held, values, queryHeads);
         return values;
       });
     } finally {
@@ -216,7 +229,7 @@ export class Decoder {
         segmentCount: segments.length / 4,
         keyHeads,
         group: queryHeads / keyHeads,
-        headSize,
+        headSize: packedSizeOf(this.layout.head),
         pageShift: PAGE_SHIFT,
         scale: 1 / Math.sqrt(headSize),
         statistics: batch.scoring ? parts.statistics : 0,
@@ -237,7 +250,7 @@ export class Decoder {
     if (this.#tape.key === key && this.#tape.parts === parts) return this.#tape.pointer;
     const tape = new Tape();
     const { embedding, layers } = this.#weights;
-    tape.embed(embedding, parts.tokens, parts.hidden, rows, this.config.hiddenSize);
+    tape.embed(embedding, parts.tokens, parts.hidden, rows, packedSizeOf(this.layout.width));
     tape.barrier();
     const shape = {
       rows,
@@ -248,14 +261,25 @@ export class Decoder {
       single,
       rotatedHalf: this.rotations.half,
       attentionFactor: this.frequencies.attentionFactor,
+      normEpsilon: this.#normEpsilon,
     };
     for (const [layer, weights] of layers.entries()) {
       const complete = hidden || layer < layers.length - 1;
-      writeLayer(tape, parts, layer, weights, this.config, { ...shape, complete });
+      writeLayer(tape, parts, layer, weights, this.layout, { ...shape, complete });
     }
     const pointer = tape.write(this.#core);
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
     this.#tape = { key, pointer, parts };
     return pointer;
   }
+}
+
+/** The frequencies of a head as it is held: what pads it does not turn. */
+function heldFrequencies(
+  { inverseFrequencies, attentionFactor }: RotaryFrequencies,
+  { head }: Layout,
+): RotaryFrequencies {
+  const held = new Float32Array(head.packedLength);
+  held.set(inverseFrequencies);
+  return { inverseFrequencies: held, attentionFactor };
 }

@@ -3,7 +3,8 @@ import type { Core } from "../core/core.ts";
 import { Hash } from "../session/hash.ts";
 import type { PromptParts } from "../tokenizer/prompt-parts.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Matrix, type ModelWeights, matrixBytes } from "./weights.ts";
+import { layerRoles, wholeRoles } from "./tensors.ts";
+import { type Matrix, type ModelWeights, matrixBytes, type Vector } from "./weights.ts";
 
 /** Of each matrix so many stretches, evenly spread, of so many bytes: training changes every weight, so a sample tells. */
 const STRETCHES = 32;
@@ -14,24 +15,21 @@ export function modelFingerprint(core: Core, config: ModelConfig, prompt: Prompt
   const hash = new Hash();
   const text = JSON.stringify([sorted(config), [...prompt.head], [...prompt.tail]]);
   hash.update(new TextEncoder().encode(text));
-  const vector = (pointer: number) => hash.update(core.bytes(pointer, config.hiddenSize * 4));
-  const matrix = (sampled: Matrix) => {
-    const byteLength = matrixBytes(sampled, sampled.rows);
+  const add = (held: Matrix | Vector | undefined) => {
+    if (!held) return;
+    if (!("form" in held)) {
+      hash.update(core.bytes(held.pointer, held.length * 4));
+      return;
+    }
+    const byteLength = matrixBytes(held, held.rows);
     const last = Math.max(0, byteLength - STRETCH_BYTES);
     for (let index = 0; index < STRETCHES; index++) {
       const offset = Math.floor((last * index) / (STRETCHES - 1) / 4) * 4;
-      hash.update(core.bytes(sampled.pointer + offset, Math.min(STRETCH_BYTES, byteLength)));
+      hash.update(core.bytes(held.pointer + offset, Math.min(STRETCH_BYTES, byteLength)));
     }
   };
-  matrix(weights.embedding);
-  for (const layer of weights.layers) {
-    vector(layer.attentionNorm);
-    for (const name of ["query", "key", "value", "output"] as const) matrix(layer[name]);
-    vector(layer.feedForwardNorm);
-    for (const name of ["gate", "up", "down"] as const) matrix(layer[name]);
-  }
-  vector(weights.outputNorm);
-  matrix(weights.output);
+  for (const role of wholeRoles) add(weights[role]);
+  for (const layer of weights.layers) for (const role of layerRoles) add(layer[role]);
   return hash.hex();
 }
 

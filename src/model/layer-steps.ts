@@ -1,10 +1,11 @@
 /** The steps of one layer of the Llama architecture, written on a tape. */
 import type { CacheForm } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
+import { packedSizeOf } from "../core/axis.ts";
 import type { Tape } from "../core/tape.ts";
 import type { Recording } from "./batch.ts";
-import type { ModelConfig } from "./config.ts";
-import type { LayerWeights, Matrix } from "./weights.ts";
+import type { Layout } from "./layout.ts";
+import type { LayerWeights, Matrix, Vector } from "./weights.ts";
 import type { WorkspaceParts } from "./workspace.ts";
 
 /** What the steps of a layer depend on, beside its weights. */
@@ -22,6 +23,8 @@ export interface LayerShape {
   /** Pairs of a head that are rotated. */
   readonly rotatedHalf: number;
   readonly attentionFactor: number;
+  /** As the norms over padded rows want it. */
+  readonly normEpsilon: number;
 }
 
 /** Writes all steps of a layer. @param layer its index, by which its records are found */
@@ -30,37 +33,38 @@ export function writeLayer(
   parts: WorkspaceParts,
   layer: number,
   weights: LayerWeights,
-  config: ModelConfig,
+  layout: Layout,
   shape: LayerShape,
 ): void {
-  const { hiddenSize, intermediateSize, normEpsilon } = config;
-  const { rows } = shape;
-  tape.rmsNorm(parts.hidden, weights.attentionNorm, parts.normed, hiddenSize, normEpsilon, rows);
+  const { rows, normEpsilon } = shape;
+  const width = packedSizeOf(layout.width);
+  const norm = (weight: Vector) => tape.rmsNorm(parts.hidden, weight.pointer, parts.normed, width, normEpsilon, rows);
+  norm(weights.attentionNorm);
   tape.barrier();
   writeProducts(tape, parts, parts.normed, rows, [
-    [weights.query, parts.queries, false],
-    [weights.key, parts.keys, false],
-    [weights.value, parts.values, false],
+    [weights.query, parts.queries, false, weights.queryBias],
+    [weights.key, parts.keys, false, weights.keyBias],
+    [weights.value, parts.values, false, weights.valueBias],
   ]);
   tape.barrier();
   if (shape.record) {
-    writeCopies(tape, parts, layer, config, shape.record);
+    writeCopies(tape, parts, layer, layout, shape.record);
     tape.barrier();
   }
   writeAttention(tape, parts, parts.layers + layer * ATTENTION_LAYER_BYTES, shape);
   if (!shape.complete) return;
-  writeProducts(tape, parts, parts.attended, rows, [[weights.output, parts.hidden, true]]);
+  writeProducts(tape, parts, parts.attended, rows, [[weights.output, parts.hidden, true, weights.outputBias]]);
   tape.barrier();
-  tape.rmsNorm(parts.hidden, weights.feedForwardNorm, parts.normed, hiddenSize, normEpsilon, rows);
+  norm(weights.feedForwardNorm);
   tape.barrier();
   writeProducts(tape, parts, parts.normed, rows, [
-    [weights.gate, parts.gate, false],
-    [weights.up, parts.up, false],
+    [weights.gate, parts.gate, false, weights.gateBias],
+    [weights.up, parts.up, false, weights.upBias],
   ]);
   tape.barrier();
-  tape.siluMultiply(parts.gate, parts.up, intermediateSize, rows);
+  tape.siluMultiply(parts.gate, parts.up, packedSizeOf(layout.feedForward), rows);
   tape.barrier();
-  writeProducts(tape, parts, parts.gate, rows, [[weights.down, parts.hidden, true]]);
+  writeProducts(tape, parts, parts.gate, rows, [[weights.down, parts.hidden, true, weights.downBias]]);
   tape.barrier();
 }
 
@@ -98,24 +102,27 @@ function writeCopies(
   tape: Tape,
   parts: WorkspaceParts,
   layer: number,
-  { hiddenSize, queryHeads, keyHeads, headSize }: ModelConfig,
+  layout: Layout,
   { firstRow, rows, ...targets }: Recording,
 ): void {
-  const widths = { queries: queryHeads * headSize, keys: keyHeads * headSize, normed: hiddenSize };
+  const axes = { queries: layout.queryHeads, keys: layout.keyHeads, normed: layout.width };
   for (const name of ["queries", "keys", "normed"] as const) {
-    const width = widths[name];
+    const width = packedSizeOf(axes[name]);
     if (!targets[name]) continue;
     tape.copy(parts[name] + firstRow * width * 4, targets[name] + layer * rows * width * 4, rows * width);
   }
 }
 
-/** Multiplies rows of activations with several matrices of the same depth: [matrix, results, accumulate]. */
+/** A matrix, where its products go, whether they are added to what is there, and what is added to them. */
+type Product = readonly [matrix: Matrix, results: number, accumulate: boolean, bias?: Vector | undefined];
+
+/** Multiplies rows of activations with several matrices of the same depth. */
 export function writeProducts(
   tape: Tape,
   parts: WorkspaceParts,
   source: number,
   rows: number,
-  products: readonly (readonly [Matrix, number, boolean])[],
+  products: readonly Product[],
 ): void {
   const { depth } = products[0]![0];
   const forms = new Set(products.map(([matrix]) => matrix.form));
@@ -127,8 +134,13 @@ export function writeProducts(
   if (rows === 1 && forms.has("q4")) {
     tape.quantiseRowQ4(source, parts.differences, parts.differenceScales, parts.sums, depth);
   }
+  // The products are then added to the biases.
+  for (const [, results, accumulate, bias] of products) {
+    if (bias) tape.addBias(bias.pointer, results, bias.length, rows, accumulate);
+  }
   tape.barrier();
-  for (const [matrix, results, accumulate] of products) {
+  for (const [matrix, results, onTop, bias] of products) {
+    const accumulate = onTop || bias !== undefined;
     if (rows > 1) {
       const activations = matrix.form === "f32" ? parts.packed : parts.quantised;
       tape.matmul(matrix, activations, parts.scales, results, matrix.panels * 32, rows, accumulate);

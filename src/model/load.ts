@@ -1,26 +1,32 @@
 /** Loads a model from wherever it lies: a folder, a GGUF file, a URL, a Blob, bytes, a stream, or a record of files. */
+import { packedSizeOf } from "../core/axis.ts";
 import { Core } from "../core/core.ts";
 import { bestFlavour, type Flavour } from "../core/module.ts";
 import { type StartWorker, Team } from "../core/team.ts";
 import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
-import { dataSource, type FileData, type FileSet, readText, recordFiles, urlFiles } from "../formats/file-set.ts";
+import { abortableFiles, abortableFolder, abortableSource, unlessAborted } from "../formats/abort.ts";
+import { fetchSource } from "../formats/fetch-source.ts";
+import { dataSource, type FileData, type FolderSet, readText, recordFiles, urlFiles } from "../formats/file-set.ts";
 import { openGguf } from "../formats/gguf.ts";
+import type { Siblings } from "../formats/gguf-parts.ts";
 import { openSafetensorsIndex } from "../formats/safetensors.ts";
 import type { ByteSource } from "../formats/source.ts";
-import type { TensorEntry, TensorFile } from "../formats/tensor-file.ts";
+import { show } from "../show.ts";
 import { isWebPage, readChatTemplates } from "../tokenizer/template-files.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { configFromGguf, configFromJson, type ModelConfig } from "./config.ts";
-import { Decoder } from "./decoder.ts";
+import { buildModel, type OpenModel } from "./build.ts";
+import { configFromGguf } from "./config-gguf.ts";
+import { configFromJson } from "./config-json.ts";
+import { layoutOf } from "./layout.ts";
 import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
-import { Model } from "./model.ts";
-import { type PackJob, packTensors } from "./pack-tensors.ts";
-import { rotaryFrequencies } from "./rotary.ts";
-import { canonicalName, hasInterleavedRows } from "./tensor-names.ts";
-import { summariseTensors } from "./tensor-summary.ts";
-import { arrangeWeights, expectedTensors, freeTensors, type WeightForm } from "./weights.ts";
+import { matchTensors } from "./match-tensors.ts";
+import type { Model } from "./model.ts";
+import { biasesAmong } from "./tensors.ts";
 
-/** Where a model lies. A string or URL that ends in .gguf is that file, any other a folder; bare data is a GGUF file. */
+/**
+ * Where a model lies. A string or URL that ends in .gguf is that file, of a model in parts the first one; any other is a
+ * folder, and bare data a GGUF file.
+ */
 export type ModelSource = FileData | Readonly<Record<string, FileData>>;
 
 /** What differs from runtime to runtime. */
@@ -35,19 +41,11 @@ export interface Platform {
   };
   /** Files by path, where there is a file system. */
   readonly files?: {
-    folder(path: string): FileSet;
+    folder(path: string): FolderSet;
     file(path: string): Promise<ByteSource | undefined>;
+    /** What lies beside a file. */
+    siblings(path: string): Siblings;
   };
-}
-
-/** What the files of a model come down to. */
-interface OpenModel {
-  readonly name: string;
-  readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
-  readonly tensors: TensorFile;
-  /** Whether q and k rows stand in llama.cpp's order. */
-  readonly interleaved: boolean;
 }
 
 /** `loadModel` for a runtime. */
@@ -59,14 +57,20 @@ export function createLoadModel(platform: Platform) {
    */
   return async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
     checkLoadOptions(options);
+    const { signal } = options;
     const threads = threadsFor(options, platform.threads?.available());
-    const module = options.core ?? (await platform.loadCore(bestFlavour(threads > 1)));
-    const opened = await openModel(source, options, platform);
+    const loading = options.core ? Promise.resolve(options.core) : platform.loadCore(bestFlavour(threads > 1));
+    const module = await unlessAborted(loading, signal, () => {});
+    const opened = await openModel(source, signal, platform);
     try {
+      const layout = layoutOf(opened.config);
+      // Nothing is allocated for sizes that no tensor bears out.
+      const jobs = matchTensors(opened.tensors, opened.config, layout, opened.naming, opened.name);
       const core = new Core(module, threads > 1);
-      const scratchBytes = core.kernels.scratchBytes(opened.config.headSize);
-      const team = await Team.start(core, module, threads, scratchBytes, platform.threads?.start);
-      return await build(opened, core, team, options).catch((error) => {
+      const scratchBytes = core.kernels.scratchBytes(packedSizeOf(layout.head));
+      const starting = Team.start(core, module, threads, scratchBytes, platform.threads?.start);
+      const team = await unlessAborted(starting, signal, (late) => late.dispose());
+      return await buildModel(opened, jobs, core, team, options).catch((error) => {
         team.dispose();
         throw error;
       });
@@ -76,86 +80,32 @@ export function createLoadModel(platform: Platform) {
   };
 }
 
-async function build(opened: OpenModel, core: Core, team: Team, options: LoadOptions): Promise<Model> {
-  const { name, config, tokenizer, tensors, interleaved } = opened;
-  const entries = new Map(tensors.tensors.map((entry) => [canonicalName(entry.name), entry]));
-  checkTensors(entries, config, name);
-  const wanted = new Set([...expectedTensors(config).keys(), "rope_freqs.weight"]);
-  const jobs: PackJob[] = [...entries]
-    .filter(([tensor]) => wanted.has(tensor))
-    .map(([tensor, entry]) => ({
-      name: tensor,
-      entry,
-      interleavedHeadSize: interleaved && hasInterleavedRows(tensor) ? config.headSize : 0,
-    }));
-  const bytesTotal = jobs.reduce((sum, { entry }) => sum + entry.byteLength, 0);
-  const before = core.bytesInUse;
-  const packed = await packTensors(core, jobs, {
-    formOf: (entry) => formOf(entry, options.weights ?? "auto"),
-    onBytes: (bytesRead) => options.onProgress?.({ bytesRead, bytesTotal }),
-    signal: options.signal,
-  });
-  try {
-    const factors = packed.vectors.get("rope_freqs.weight");
-    const frequencies = rotaryFrequencies(
-      config.rotary,
-      config.headSize,
-      factors === undefined ? undefined : core.f32(factors, config.headSize / 2),
+async function openModel(source: ModelSource, signal: AbortSignal | undefined, platform: Platform): Promise<OpenModel> {
+  const abortable = (files: FolderSet) => abortableFolder(files, signal);
+  const open = async (name: string, data: FileData) => {
+    return unlessAborted(dataSource(name, data, { signal }), signal, (late) => void late.close());
+  };
+  const openFile = (file: ByteSource, siblings?: Siblings) => {
+    return openGgufModel(
+      abortableSource(file, signal),
+      siblings && { ...abortableFiles(siblings, signal), name: siblings.name },
     );
-    const weights = arrangeWeights(config, packed);
-    return new Model({
-      name,
-      core,
-      team,
-      config,
-      tensors: summariseTensors(jobs, packed),
-      tokenizer,
-      decoder: new Decoder(core, team, config, weights, frequencies),
-      weights,
-      weightBytes: core.bytesInUse - before,
-    });
-  } catch (error) {
-    freeTensors(core, packed);
-    throw error;
-  }
-}
-
-/** Exactness first: floats stay floats, 4-bit blocks with a scale and a minimum stay 4 bits, everything else fits 8. */
-function formOf(entry: TensorEntry, wanted: WeightForm | "auto"): WeightForm {
-  if (wanted !== "auto") return wanted;
-  if (entry.type === "F32" || entry.type === "F16" || entry.type === "BF16") return "f32";
-  return entry.type === "Q4_0" || entry.type === "Q4_1" || entry.type === "Q4_K" ? "q4" : "q8";
-}
-
-function checkTensors(entries: ReadonlyMap<string, TensorEntry>, config: ModelConfig, file: string): void {
-  for (const [name, shape] of expectedTensors(config)) {
-    const entry = entries.get(name);
-    if (!entry) throw new FormatError(file, `the tensor ${name} is missing`);
-    if (entry.shape.join() !== shape.join()) {
-      throw new FormatError(
-        file,
-        `${entry.name} should have the shape [${shape}] and has [${entry.shape}]`,
-        entry.byteOffset,
-      );
-    }
-  }
-}
-
-async function openModel(source: ModelSource, options: LoadOptions, platform: Platform): Promise<OpenModel> {
-  const fetching = { signal: options.signal };
+  };
   if (typeof source === "string" || source instanceof URL) {
     const url = asUrl(source);
     if (url && url.protocol !== "file:") {
-      if (url.pathname.endsWith(".gguf")) return openGgufModel(await dataSource(url.href, url, fetching));
-      return openFolder(urlFiles(url, fetching), url.href);
+      // What is no path can only be the file itself.
+      const isFile = url.pathname.endsWith(".gguf") || url.protocol === "blob:" || url.protocol === "data:";
+      if (isFile) return openFile(await open(url.href, url), urlSiblings(url, signal));
+      return openFolder(abortable(urlFiles(url, { signal })), url.href);
     }
     if (!platform.files)
       throw new RuntimeError(`${source}: this runtime has no file system; give a URL, bytes or a stream`);
-    const path = url ? decodeURIComponent(url.pathname) : String(source);
-    if (!path.endsWith(".gguf")) return openFolder(platform.files.folder(path), path);
-    const file = await platform.files.file(path);
+    const path = url ? pathOf(url) : String(source);
+    if (!path.endsWith(".gguf")) return openFolder(abortable(platform.files.folder(path)), path);
+    const file = await unlessAborted(platform.files.file(path), signal, (late) => void late?.close());
     if (!file) throw new RuntimeError(`${path}: there is no such file`);
-    return openGgufModel(file);
+    return openFile(file, platform.files.siblings(path));
   }
   if (
     source instanceof Blob ||
@@ -163,35 +113,84 @@ async function openModel(source: ModelSource, options: LoadOptions, platform: Pl
     source instanceof ArrayBuffer ||
     source instanceof ReadableStream
   ) {
-    return openGgufModel(await dataSource("model.gguf", source, fetching));
+    return openFile(await open("model.gguf", source));
   }
-  if (typeof source !== "object" || source === null) {
-    throw new ArgumentError("A model is a path, a URL, a Blob, bytes, a stream, or a record of files");
+  if (Object.prototype.toString.call(source) !== "[object Object]") {
+    throw new ArgumentError(
+      `A model is a path, a URL, a Blob, bytes, a stream, or a record of files, and not ${show(source)}`,
+    );
   }
-  const gguf = Object.keys(source).find((name) => name.endsWith(".gguf"));
-  if (gguf) return openGgufModel(await dataSource(gguf, source[gguf]!, fetching));
-  return openFolder(recordFiles(source, fetching), "model");
+  const name = ggufIn(source);
+  if (name === undefined) return openFolder(abortable(recordFiles(source, { signal })), "model");
+  return openFile(await open(name, source[name]!), {
+    name,
+    open: async (other) => (Object.hasOwn(source, other) ? dataSource(other, source[other]!, { signal }) : undefined),
+  });
 }
 
-/** A URL with a scheme; "C:\\models" has none. */
+/** The GGUF file in a record, or the first of its parts. @throws ArgumentError when there are several */
+function ggufIn(files: Readonly<Record<string, FileData>>): string | undefined {
+  const names = Object.keys(files).filter((name) => name.endsWith(".gguf"));
+  const firsts = names.length > 1 ? names.filter((name) => /-00001-of-\d{5}\.gguf$/.test(name)) : names;
+  if (firsts.length === 1 || names.length === 0) return firsts[0];
+  throw new ArgumentError(`There are several GGUF files, which should be one or the parts of one: ${names.join(", ")}`);
+}
+
+/** What lies beside a file behind a URL; its query holds for them too. */
+function urlSiblings(url: URL, signal: AbortSignal | undefined): Siblings {
+  const folder = url.pathname.slice(0, url.pathname.lastIndexOf("/") + 1);
+  return {
+    name: url.pathname.slice(folder.length),
+    open(name) {
+      const sibling = new URL(url);
+      sibling.pathname = folder + name;
+      return fetchSource(sibling.href, { signal });
+    },
+  };
+}
+
+/** A URL with a scheme; "C:\\models" has none. @throws ArgumentError for a scheme with nothing sensible behind it */
 function asUrl(source: string | URL): URL | undefined {
   if (source instanceof URL) return source;
-  return /^[a-z][a-z0-9+.-]+:/i.test(source) ? new URL(source) : undefined;
+  if (!/^[a-z][a-z0-9+.-]+:/i.test(source)) return undefined;
+  try {
+    return new URL(source);
+  } catch (cause) {
+    throw new ArgumentError(`${show(source)} is not a URL`, { cause });
+  }
 }
 
-async function openGgufModel(source: ByteSource): Promise<OpenModel> {
-  const tensors = await openGguf(source);
+function pathOf(url: URL): string {
+  try {
+    return decodeURIComponent(url.pathname);
+  } catch (cause) {
+    throw new ArgumentError(`${show(url.href)} is not the URL of a file`, { cause });
+  }
+}
+
+async function openGgufModel(source: ByteSource, siblings?: Siblings): Promise<OpenModel> {
+  const tensors = await openGguf(source, siblings);
   try {
     const lookup = (key: string) => tensors.metadata.get(key);
+    const names = new Set(tensors.tensors.map(({ name }) => name));
     const embedding = tensors.tensors.find(({ name }) => name === "token_embd.weight");
     if (!embedding) throw new FormatError(source.name, "the tensor token_embd.weight is missing");
-    const tied = !tensors.tensors.some(({ name }) => name === "output.weight");
+    const rows = embedding.shape[0] ?? 1;
+    const tokens = lookup("tokenizer.ggml.tokens");
+    if (Array.isArray(tokens) && tokens.length !== rows) {
+      throw new FormatError(source.name, `has ${tokens.length} tokens for the ${rows} rows of token_embd.weight`);
+    }
+    const config = configFromGguf(tensors.metadata, source.name, {
+      vocabularySize: rows,
+      tiedEmbeddings: !names.has("output.weight"),
+      ...biasesAmong(names),
+    });
     return {
       name: source.name,
-      config: configFromGguf(lookup, source.name, embedding.shape[0]!, tied),
+      config,
       tokenizer: Tokenizer.fromGguf(lookup, source.name),
       tensors,
-      interleaved: true,
+      naming: "gguf",
     };
   } catch (error) {
     await tensors.close();
@@ -199,7 +198,7 @@ async function openGgufModel(source: ByteSource): Promise<OpenModel> {
   }
 }
 
-async function openFolder(files: FileSet, name: string): Promise<OpenModel> {
+async function openFolder(files: FolderSet, name: string): Promise<OpenModel> {
   const read = async (file: string): Promise<Record<string, unknown> | undefined> => {
     const text = await readText(files, file);
     return text === undefined || isWebPage(text) ? undefined : parseObject(text, file);
@@ -218,7 +217,7 @@ async function openFolder(files: FileSet, name: string): Promise<OpenModel> {
     { config: configJson, generationConfig, tokenizerConfig, specialTokensMap, chatTemplates },
     "tokenizer.json",
   );
-  return { name, config, tokenizer, tensors: await openSafetensorsIndex(files), interleaved: false };
+  return { name, config, tokenizer, tensors: await openSafetensorsIndex(files), naming: "huggingFace" };
 }
 
 function parseObject(text: string, file: string): Record<string, unknown> {

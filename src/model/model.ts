@@ -205,12 +205,12 @@ export class Model {
   /** The pages of all sessions whose caches have this form. */
   #pool(form: CacheForm): PagePool {
     const { core, decoder, pools } = this.#live();
-    const { headSize } = this.config;
+    const { head } = decoder.layout;
     const pages = () =>
       form === "f32"
-        ? f32Pages(core, headSize)
-        : q8Pages(core, headSize, decoder.rotations, decoder.frequencies.attentionFactor);
-    const pool = pools.get(form) ?? new PagePool(core, headSize, pages());
+        ? f32Pages(core, head)
+        : q8Pages(core, head, decoder.rotations, decoder.frequencies.attentionFactor);
+    const pool = pools.get(form) ?? new PagePool(core, pages());
     pools.set(form, pool);
     return pool;
   }

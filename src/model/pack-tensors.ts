@@ -1,23 +1,30 @@
 /** Streams a file's tensors into the core's memory, packing each a few rows at a time: no second copy of a model is ever held. */
+import { type Axis, isPadded, packedSizeOf, packRow, sizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
-import { FormatError } from "../errors.ts";
-import type { TensorEntry } from "../formats/tensor-file.ts";
+import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
-import { freeTensors, type Matrix, matrixBytes, type PackedTensors, panelsOf, type WeightForm } from "./weights.ts";
+import { pause } from "../session/pause.ts";
+import type { TensorPlace } from "./tensors.ts";
+import { freeTensors, type Matrix, matrixBytes, type PackedTensor, panelsOf, type WeightForm } from "./weights.ts";
 
 /** A tensor to be packed. */
 export interface PackJob {
-  /** Canonical name. */
-  readonly name: string;
-  readonly entry: TensorEntry;
-  /** Heads whose rows stand in llama.cpp's interleaved order, or 0. */
-  readonly interleavedHeadSize: number;
+  readonly place: TensorPlace;
+  readonly entry: ReadableEntry;
+  /** Of the tensor's rows; those of a vector are its numbers. */
+  readonly rows: Axis;
+  /** Absent for vectors. */
+  readonly columns: Axis | undefined;
+  /** Whether both halves of each head stand in turn, as llama.cpp has them. */
+  readonly interleaved: boolean;
+  /** By which a vector is multiplied. */
+  readonly factor: number;
 }
 
 /** How tensors are packed. */
 export interface PackOptions {
-  /** The form wanted for a matrix of this type. */
-  readonly formOf: (entry: TensorEntry) => WeightForm;
+  /** The form wanted for a matrix. */
+  readonly formOf: (job: PackJob) => WeightForm;
   /** Hears the bytes of tensors packed so far. */
   readonly onBytes: (bytes: number) => void;
   readonly signal: AbortSignal | undefined;
@@ -25,6 +32,9 @@ export interface PackOptions {
 
 /** Rows are staged as f32 in at most so many bytes (or one panel, or one head, whichever is more). */
 const STAGING_BYTES = 2 << 20;
+
+/** Milliseconds after which timers and signals are heard: what lies in memory already never waits for a read. */
+const PAUSE_INTERVAL = 100;
 
 /** A tensor with its place in the core's memory. */
 interface Target {
@@ -37,63 +47,80 @@ interface Target {
 /** Rows of a tensor that are read and packed together. */
 interface Piece {
   readonly target: Target;
-  readonly firstRow: number;
+  /** Rows in the file, and those that they take in the core's memory. */
   readonly rows: number;
+  readonly packedRows: number;
+  readonly firstPackedRow: number;
   readonly byteOffset: number;
   readonly byteLength: number;
+}
+
+/** Addresses of the places that pieces pass through: as they stand in the file (two), as f32, and in order. */
+interface Staging {
+  readonly raw: readonly [number, number];
+  readonly values: number;
+  readonly arranged: number;
 }
 
 /**
  * Packs tensors in the order given, which should be that of the file. While a piece is packed the next one is read.
  * @throws FormatError when the file ends early; what the signal gives when aborted; nothing stays allocated then
  */
-export async function packTensors(core: Core, jobs: readonly PackJob[], options: PackOptions): Promise<PackedTensors> {
-  const layouts = jobs.map(({ entry }) => (entry.shape.length === 1 ? undefined : layoutOf(entry, options.formOf)));
-  const sizes = jobs.map(({ entry }, index) => {
-    const [rows = 0] = entry.shape;
-    return layouts[index] ? matrixBytes(layouts[index], rows) : rows * 4;
+export async function packTensors(core: Core, jobs: readonly PackJob[], options: PackOptions): Promise<PackedTensor[]> {
+  const layouts = jobs.map((job) => (job.columns ? layoutOf(job, job.columns, options.formOf(job)) : undefined));
+  const sizes = jobs.map(({ rows }, index) => {
+    const layout = layouts[index];
+    return layout ? matrixBytes(layout, packedSizeOf(rows)) : packedSizeOf(rows) * 4;
   });
-  core.reserve(sizes.reduce((sum, size) => sum + size, 3 * STAGING_BYTES));
+  core.reserve(sizes.reduce((sum, size) => sum + size, 4 * STAGING_BYTES));
   const targets: Target[] = [];
   const staging: number[] = [];
   try {
     // Everything is allocated before the first read: growing the memory would pull it away from under a read.
     for (const [index, job] of jobs.entries()) {
       const pointer = core.allocate(sizes[index]!);
-      const [rows = 0] = job.entry.shape;
       const layout = layouts[index];
+      const rows = packedSizeOf(job.rows);
       targets.push({ job, pointer, matrix: layout && { ...layout, pointer, rows, panels: panelsOf(rows) } });
     }
     const pieces = targets.flatMap(cut);
-    const largest = (size: (piece: Piece) => number) => pieces.reduce((most, piece) => Math.max(most, size(piece)), 1);
-    for (let i = 0; i < 2; i++) staging.push(core.allocate(largest(({ byteLength }) => byteLength)));
-    staging.push(core.allocate(largest(valueBytes)));
-    await packPieces(core, pieces, staging, options);
-    return gather(targets);
+    const take = (size: (piece: Piece) => number) => {
+      const pointer = core.allocate(pieces.reduce((most, piece) => Math.max(most, size(piece)), 1));
+      staging.push(pointer);
+      return pointer;
+    };
+    const raw: [number, number] = [take(({ byteLength }) => byteLength), take(({ byteLength }) => byteLength)];
+    await packPieces(core, pieces, { raw, values: take(valueBytes), arranged: take(arrangedBytes) }, options);
+    return targets.map(packedTensor);
   } catch (error) {
-    freeTensors(core, gather(targets));
+    freeTensors(core, targets.map(packedTensor));
     throw error;
   } finally {
     for (const pointer of staging) core.free(pointer);
   }
 }
 
-/** `staging`: two places for a piece as it stands in the file, one for its values as f32. */
-async function packPieces(core: Core, pieces: readonly Piece[], staging: readonly number[], options: PackOptions) {
+async function packPieces(core: Core, pieces: readonly Piece[], staging: Staging, options: PackOptions) {
   const read = (index: number) => {
     const { target, byteOffset, byteLength } = pieces[index]!;
-    return target.job.entry.source.readInto(byteOffset, core.bytes(staging[index % 2]!, byteLength));
+    return target.job.entry.source.readInto(byteOffset, core.bytes(staging.raw[index % 2]!, byteLength));
   };
   let bytes = 0;
+  let paused = performance.now();
   let reading = pieces.length ? read(0) : undefined;
   try {
     for (const [index, piece] of pieces.entries()) {
       await reading;
+      if (performance.now() - paused > PAUSE_INTERVAL) {
+        await pause();
+        paused = performance.now();
+      }
       options.signal?.throwIfAborted();
       reading = index + 1 < pieces.length ? read(index + 1) : undefined;
       // A read that fails while this thread packs is heard of in the next round.
       reading?.catch(() => {});
-      pack(core, piece, staging[index % 2]!, staging[2]!);
+      if (piece.target.matrix) packRows(core, piece, piece.target.matrix, staging.raw[index % 2]!, staging);
+      else packVector(core, piece, staging.raw[index % 2]!, staging.values);
       bytes += piece.byteLength;
       options.onBytes(bytes);
     }
@@ -103,73 +130,121 @@ async function packPieces(core: Core, pieces: readonly Piece[], staging: readonl
   }
 }
 
-function gather(targets: readonly Target[]): PackedTensors {
-  const matrices = new Map<string, Matrix>();
-  const vectors = new Map<string, number>();
-  for (const { job, pointer, matrix } of targets) {
-    if (matrix) matrices.set(job.name, matrix);
-    else vectors.set(job.name, pointer);
-  }
-  return { matrices, vectors };
+function packedTensor({ job, pointer, matrix }: Target): PackedTensor {
+  return { place: job.place, held: matrix ?? { pointer, length: packedSizeOf(job.rows) } };
 }
 
 /** Types whose blocks the 4-bit form takes as they are; the last with f32 scales. */
 const fourBitTypes: ReadonlySet<TensorType> = new Set(["Q4_0", "Q4_1", "Q4_K"]);
 
-/** How a matrix is to be held. */
-function layoutOf(entry: TensorEntry, formOf: PackOptions["formOf"]): Pick<Matrix, "form" | "wide" | "depth"> {
-  const [, depth = 0] = entry.shape;
-  const form = depth % 32 === 0 ? formOf(entry) : "f32";
-  return { form, wide: form === "q4" && entry.type !== "Q4_0" && entry.type !== "Q4_1", depth };
+/** Whether a matrix is packed from its blocks as they are, without a detour through f32. */
+function keepsBlocks({ entry, columns }: PackJob, form: WeightForm): boolean {
+  if (!columns || isPadded(columns)) return false;
+  return (form === "q8" && entry.type === "Q8_0") || (form === "q4" && fourBitTypes.has(entry.type));
 }
 
-/** Pieces of whole panels, and of whole heads where rows change places within one. */
+/** How a matrix is to be held. */
+function layoutOf(job: PackJob, columns: Axis, form: WeightForm): Pick<Matrix, "form" | "wide" | "depth"> {
+  const narrow = keepsBlocks(job, form) && job.entry.type !== "Q4_K";
+  return { form, wide: form === "q4" && !narrow, depth: packedSizeOf(columns) };
+}
+
+/** Pieces of whole panels, or of whole heads. */
 function cut(target: Target): Piece[] {
-  const { entry, interleavedHeadSize } = target.job;
-  const [rows, depth] = target.matrix ? [target.matrix.rows, target.matrix.depth] : [1, entry.shape[0]!];
-  const { blockLength, blockBytes } = typeTraits[entry.type];
-  if (depth % blockLength !== 0) {
-    throw new FormatError(entry.source.name, `${entry.name}: rows of ${depth} are not whole blocks of ${entry.type}`);
+  const { entry, rows, columns } = target.job;
+  if (!columns) {
+    const { byteOffset, byteLength } = entry;
+    const packedRows = packedSizeOf(rows);
+    return [{ target, rows: sizeOf(rows), packedRows, firstPackedRow: 0, byteOffset, byteLength }];
   }
-  const rowBytes = (depth / blockLength) * blockBytes;
-  const unit = interleavedHeadSize || 8;
-  const step = Math.max(unit, Math.floor(STAGING_BYTES / (depth * 4 * unit)) * unit);
-  return Array.from({ length: Math.ceil(rows / step) }, (_, index) => {
-    const firstRow = index * step;
-    const count = Math.min(step, rows - firstRow);
-    const byteOffset = entry.byteOffset + firstRow * rowBytes;
-    return { target, firstRow, rows: count, byteOffset, byteLength: count * rowBytes };
+  const rowBytes = entry.byteLength / sizeOf(rows);
+  const [unit, packedUnit] = rows.runs > 1 ? [2 * rows.length, 2 * rows.packedLength] : [8, 8];
+  const units = Math.max(1, Math.floor(STAGING_BYTES / (packedUnit * packedSizeOf(columns) * 4)));
+  const count = Math.ceil(sizeOf(rows) / (units * unit));
+  return Array.from({ length: count }, (_, index) => {
+    const first = index * units * unit;
+    const firstPackedRow = index * units * packedUnit;
+    const taken = Math.min(units * unit, sizeOf(rows) - first);
+    const packedRows = index + 1 < count ? units * packedUnit : packedSizeOf(rows) - firstPackedRow;
+    const byteOffset = entry.byteOffset + first * rowBytes;
+    return { target, rows: taken, packedRows, firstPackedRow, byteOffset, byteLength: taken * rowBytes };
   });
 }
 
-/** Whether a piece is packed from its blocks as they are, without a detour through f32. */
-function keepsBlocks({ target: { job, matrix } }: Piece): boolean {
-  const { type } = job.entry;
-  return (matrix?.form === "q8" && type === "Q8_0") || (matrix?.form === "q4" && fourBitTypes.has(type));
+/** Whether a piece's rows or columns must be put in their places. */
+function isArranged({ rows, columns, interleaved }: PackJob): boolean {
+  return interleaved || isPadded(rows) || (columns !== undefined && isPadded(columns));
 }
 
 /** Bytes of a piece's values as f32, where it takes that detour. */
-function valueBytes(piece: Piece): number {
-  return piece.target.matrix && !keepsBlocks(piece) ? piece.rows * piece.target.matrix.depth * 4 : 0;
+function valueBytes({ target: { job, matrix }, rows }: Piece): number {
+  if (matrix && keepsBlocks(job, matrix.form)) return 0;
+  return rows * (job.columns ? sizeOf(job.columns) : 1) * 4;
 }
 
-/** Packs a piece. @param raw its bytes as they stand in the file @param values room for it as f32 */
-function pack({ kernels }: Core, piece: Piece, raw: number, values: number): void {
-  const { target, firstRow, rows } = piece;
-  const { entry, interleavedHeadSize } = target.job;
-  const { ggmlType } = typeTraits[entry.type];
-  if (!target.matrix) {
-    kernels.dequantise(ggmlType, raw, target.pointer, entry.shape[0]!);
-    return;
+/** Bytes of a piece in its order in the core's memory, where that is another. */
+function arrangedBytes({ target: { job, matrix }, rows, packedRows, byteLength }: Piece): number {
+  if (!matrix || !isArranged(job)) return 0;
+  return keepsBlocks(job, matrix.form) ? (byteLength / rows) * packedRows : packedRows * matrix.depth * 4;
+}
+
+/** Packs rows of a matrix. @param raw its bytes as they stand in the file */
+function packRows(core: Core, piece: Piece, matrix: Matrix, raw: number, staging: Staging): void {
+  const { kernels } = core;
+  const { job } = piece.target;
+  const { form, depth } = matrix;
+  const { type } = job.entry;
+  const { ggmlType } = typeTraits[type];
+  const columns = job.columns!;
+  const asBlocks = keepsBlocks(job, form);
+  let source = raw;
+  if (!asBlocks) {
+    kernels.dequantise(ggmlType, raw, staging.values, piece.rows * sizeOf(columns));
+    source = staging.values;
   }
-  const { form, depth } = target.matrix;
-  const place = target.pointer + matrixBytes(target.matrix, firstRow);
-  if (keepsBlocks(piece)) {
-    if (form === "q8") kernels.packQ8Blocks(raw, rows, depth, place, interleavedHeadSize);
-    else kernels.packQ4Blocks(ggmlType, raw, rows, depth, place, interleavedHeadSize);
-    return;
+  if (isArranged(job)) {
+    const rowBytes = piece.byteLength / piece.rows;
+    const bytes = asBlocks
+      ? { runs: 1, length: rowBytes, packedLength: rowBytes }
+      : { runs: columns.runs, length: columns.length * 4, packedLength: columns.packedLength * 4 };
+    arrange(core, piece, source, staging.arranged, bytes);
+    source = staging.arranged;
   }
-  kernels.dequantise(ggmlType, raw, values, rows * depth);
-  const packValues = { f32: kernels.packF32, q8: kernels.packQ8, q4: kernels.packQ4 }[form];
-  packValues(values, rows, depth, place, interleavedHeadSize);
+  const place = matrix.pointer + matrixBytes(matrix, piece.firstPackedRow);
+  if (asBlocks && form === "q8") kernels.packQ8Blocks(source, piece.packedRows, depth, place);
+  else if (asBlocks) kernels.packQ4Blocks(ggmlType, source, piece.packedRows, depth, place);
+  else {
+    const pack = { f32: kernels.packF32, q8: kernels.packQ8, q4: kernels.packQ4 }[form];
+    pack(source, piece.packedRows, depth, place);
+  }
+}
+
+/** Packs a whole vector. @param raw its bytes as they stand in the file @param values room for it as f32 */
+function packVector(core: Core, piece: Piece, raw: number, values: number): void {
+  const { pointer, job } = piece.target;
+  core.kernels.dequantise(typeTraits[job.entry.type].ggmlType, raw, values, piece.rows);
+  arrange(core, piece, values, pointer, { runs: 1, length: 4, packedLength: 4 });
+  if (job.factor === 1) return;
+  const numbers = core.f32(pointer, piece.packedRows);
+  for (let index = 0; index < numbers.length; index++) numbers[index]! *= job.factor;
+}
+
+/** Puts a piece's rows in Hugging Face's order and all in their places among zeros. @param columns in bytes */
+function arrange(core: Core, piece: Piece, source: number, target: number, columns: Axis): void {
+  const { rows, interleaved } = piece.target.job;
+  const [width, packedWidth] = [sizeOf(columns), packedSizeOf(columns)];
+  const from = core.bytes(source, piece.rows * width);
+  const to = core.bytes(target, piece.packedRows * packedWidth);
+  if (to.length > from.length) to.fill(0);
+  for (let row = 0; row < piece.rows; row++) {
+    let run = Math.floor(row / rows.length);
+    let within = row % rows.length;
+    if (interleaved) {
+      const inHead = row % (2 * rows.length);
+      run += (inHead & 1) - (run & 1);
+      within = inHead >> 1;
+    }
+    const place = (run * rows.packedLength + within) * packedWidth;
+    packRow(from.subarray(row * width, (row + 1) * width), to.subarray(place, place + packedWidth), columns);
+  }
 }

@@ -3,8 +3,8 @@ import type { Core } from "../core/core.ts";
 
 /** What a model says of its rotary embedding; names as in Hugging Face's `rope_parameters`. */
 export type RotaryConfig =
-  | { readonly type: "default"; readonly theta: number }
-  | { readonly type: "linear"; readonly theta: number; readonly factor: number }
+  | { readonly type: "default"; readonly theta: number; readonly attentionFactor?: number }
+  | { readonly type: "linear"; readonly theta: number; readonly factor: number; readonly attentionFactor?: number }
   | {
       readonly type: "llama3";
       readonly theta: number;
@@ -38,7 +38,7 @@ export interface RotaryFrequencies {
  * Inverse frequencies of the default, linear, Llama 3 and YaRN (Peng et al. 2023) variants, as transformers'
  * `modeling_rope_utils` computes them.
  * @param dimensions rotated dimensions of a head
- * @param factors divisors of the default frequencies that the model file gives (GGUF's `rope_freqs`)
+ * @param factors divisors of the frequencies before any scaling (GGUF's `rope_freqs`), as llama.cpp applies them
  */
 export function rotaryFrequencies(
   config: RotaryConfig,
@@ -48,12 +48,15 @@ export function rotaryFrequencies(
   const base = Float32Array.from({ length: dimensions / 2 }, (_, i) =>
     Math.fround(1 / Math.fround(config.theta ** Math.fround((2 * i) / dimensions))),
   );
-  if (factors) return { inverseFrequencies: base.map((value, i) => value / factors[i]!), attentionFactor: 1 };
+  if (factors) for (const [i, factor] of factors.entries()) base[i]! /= factor;
   switch (config.type) {
     case "default":
-      return { inverseFrequencies: base, attentionFactor: 1 };
+      return { inverseFrequencies: base, attentionFactor: config.attentionFactor ?? 1 };
     case "linear":
-      return { inverseFrequencies: base.map((value) => value / config.factor), attentionFactor: 1 };
+      return {
+        inverseFrequencies: base.map((value) => value / config.factor),
+        attentionFactor: config.attentionFactor ?? 1,
+      };
     case "llama3":
       return { inverseFrequencies: base.map((value) => llama3Frequency(value, config)), attentionFactor: 1 };
     case "yarn":
@@ -94,7 +97,16 @@ function yarnFrequencies(
   return { inverseFrequencies, attentionFactor: config.attentionFactor ?? yarnAttentionFactor(config) };
 }
 
-function yarnAttentionFactor({ factor, mscale, mscaleAllDim }: Extract<RotaryConfig, { type: "yarn" }>): number {
+/** YaRN's factor on queries and keys where a model does not give its own. */
+export function yarnAttentionFactor({
+  factor,
+  mscale,
+  mscaleAllDim,
+}: {
+  readonly factor: number;
+  readonly mscale?: number | undefined;
+  readonly mscaleAllDim?: number | undefined;
+}): number {
   const scaled = (multiplier: number) => (factor <= 1 ? 1 : 0.1 * multiplier * Math.log(factor) + 1);
   return mscale && mscaleAllDim ? scaled(mscale) / scaled(mscaleAllDim) : scaled(1);
 }

@@ -1,6 +1,6 @@
 /** What kinds of tensors a model came with and how they are held. */
 import type { PackJob } from "./pack-tensors.ts";
-import type { PackedTensors, WeightForm } from "./weights.ts";
+import type { PackedTensor, WeightForm } from "./weights.ts";
 
 /** The tensors of one type in the model's file that are held in one form. */
 export interface TensorSummary {
@@ -16,11 +16,12 @@ export interface TensorSummary {
   readonly byteLength: number;
 }
 
-/** Sums tensors up by type and form, in the order in which they first come. */
-export function summariseTensors(jobs: readonly PackJob[], { matrices }: PackedTensors): TensorSummary[] {
+/** Sums tensors up by type and form, in the order in which they first come. @param packed what has become of each job */
+export function summariseTensors(jobs: readonly PackJob[], packed: readonly PackedTensor[]): TensorSummary[] {
   const groups = new Map<string, TensorSummary>();
-  for (const { name, entry } of jobs) {
-    const form = matrices.get(name)?.form ?? "f32";
+  for (const [index, { entry }] of jobs.entries()) {
+    const { held } = packed[index]!;
+    const form = "form" in held ? held.form : "f32";
     const key = `${entry.type} ${form}`;
     const group = groups.get(key);
     groups.set(key, {

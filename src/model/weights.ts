@@ -1,6 +1,6 @@
 /** A model's weights, packed in the core's memory as its kernels want them. */
 import type { Core } from "../core/core.ts";
-import type { ModelConfig } from "./config.ts";
+import type { TensorPlace } from "./tensors.ts";
 
 /** How a matrix is held: f32, 8 bits in blocks of 32 with a scale each, or 4 bits with a scale and a minimum. */
 export type WeightForm = "f32" | "q8" | "q4";
@@ -16,26 +16,45 @@ export interface Matrix {
   readonly panels: number;
 }
 
-/** One layer's weights; norms are addresses of [hiddenSize] f32. */
+/** A vector of f32, padded like the rows that it meets. */
+export interface Vector {
+  readonly pointer: number;
+  readonly length: number;
+}
+
+/** One layer's weights. */
 export interface LayerWeights {
-  readonly attentionNorm: number;
+  readonly attentionNorm: Vector;
   readonly query: Matrix;
+  readonly queryBias?: Vector;
   readonly key: Matrix;
+  readonly keyBias?: Vector;
   readonly value: Matrix;
+  readonly valueBias?: Vector;
   readonly output: Matrix;
-  readonly feedForwardNorm: number;
+  readonly outputBias?: Vector;
+  readonly feedForwardNorm: Vector;
   readonly gate: Matrix;
+  readonly gateBias?: Vector;
   readonly up: Matrix;
+  readonly upBias?: Vector;
   readonly down: Matrix;
+  readonly downBias?: Vector;
+}
+
+/** The weights outside the layers. */
+export interface WholeWeights {
+  readonly embedding: Matrix;
+  readonly outputNorm: Vector;
+  /** The embedding itself where the two are tied. */
+  readonly output: Matrix;
+  /** Divisors of the rotary frequencies, for each pair of a head's dimensions. */
+  readonly rotaryFactors?: Vector;
 }
 
 /** All weights of a model. */
-export interface ModelWeights {
-  readonly embedding: Matrix;
+export interface ModelWeights extends WholeWeights {
   readonly layers: readonly LayerWeights[];
-  readonly outputNorm: number;
-  /** The embedding itself where the two are tied. */
-  readonly output: Matrix;
 }
 
 /** Panels of 8 rows that a matrix stands in. */
@@ -49,60 +68,22 @@ export function matrixBytes({ form, wide, depth }: Pick<Matrix, "form" | "wide" 
   return (panelsOf(rows) * depth * blockBytes) / 32;
 }
 
-/** The tensors that a model must have: canonical (Hugging Face) name to shape, outermost first. */
-export function expectedTensors(config: ModelConfig): Map<string, readonly number[]> {
-  const { hiddenSize: width, intermediateSize, queryHeads, keyHeads, headSize } = config;
-  const tensors = new Map<string, readonly number[]>([["model.embed_tokens.weight", [config.vocabularySize, width]]]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
-    tensors.set(`${prefix}input_layernorm.weight`, [width]);
-    tensors.set(`${prefix}self_attn.q_proj.weight`, [queryHeads * headSize, width]);
-    tensors.set(`${prefix}self_attn.k_proj.weight`, [keyHeads * headSize, width]);
-    tensors.set(`${prefix}self_attn.v_proj.weight`, [keyHeads * headSize, width]);
-    tensors.set(`${prefix}self_attn.o_proj.weight`, [width, queryHeads * headSize]);
-    tensors.set(`${prefix}post_attention_layernorm.weight`, [width]);
-    tensors.set(`${prefix}mlp.gate_proj.weight`, [intermediateSize, width]);
-    tensors.set(`${prefix}mlp.up_proj.weight`, [intermediateSize, width]);
-    tensors.set(`${prefix}mlp.down_proj.weight`, [width, intermediateSize]);
-  }
-  tensors.set("model.norm.weight", [width]);
-  if (!config.tiedEmbeddings) tensors.set("lm_head.weight", [config.vocabularySize, width]);
-  return tensors;
+/** A tensor with its place in the core's memory. */
+export interface PackedTensor {
+  readonly place: TensorPlace;
+  readonly held: Matrix | Vector;
 }
 
-/** Packed tensors by their canonical names: matrices, and addresses of vectors. */
-export interface PackedTensors {
-  readonly matrices: ReadonlyMap<string, Matrix>;
-  readonly vectors: ReadonlyMap<string, number>;
-}
-
-/** Arranges packed tensors by their roles; every expected tensor must be there. */
-export function arrangeWeights(config: ModelConfig, { matrices, vectors }: PackedTensors): ModelWeights {
-  const matrix = (name: string) => matrices.get(name)!;
-  const embedding = matrix("model.embed_tokens.weight");
-  return {
-    embedding,
-    layers: Array.from({ length: config.layers }, (_, layer) => {
-      const prefix = `model.layers.${layer}.`;
-      return {
-        attentionNorm: vectors.get(`${prefix}input_layernorm.weight`)!,
-        query: matrix(`${prefix}self_attn.q_proj.weight`),
-        key: matrix(`${prefix}self_attn.k_proj.weight`),
-        value: matrix(`${prefix}self_attn.v_proj.weight`),
-        output: matrix(`${prefix}self_attn.o_proj.weight`),
-        feedForwardNorm: vectors.get(`${prefix}post_attention_layernorm.weight`)!,
-        gate: matrix(`${prefix}mlp.gate_proj.weight`),
-        up: matrix(`${prefix}mlp.up_proj.weight`),
-        down: matrix(`${prefix}mlp.down_proj.weight`),
-      };
-    }),
-    outputNorm: vectors.get("model.norm.weight")!,
-    output: config.tiedEmbeddings ? embedding : matrix("lm_head.weight"),
-  };
+/** Arranges packed tensors by their roles; every one that is required must be there. */
+export function arrangeWeights(layers: number, packed: readonly PackedTensor[]): ModelWeights {
+  const whole: Record<string, Matrix | Vector> = {};
+  const inLayers = Array.from({ length: layers }, (): Record<string, Matrix | Vector> => ({}));
+  for (const { place, held } of packed) (place.layer === undefined ? whole : inLayers[place.layer]!)[place.role] = held;
+  // Where the two are tied the file has one of them.
+  return { output: whole.embedding, ...whole, layers: inLayers } as unknown as ModelWeights;
 }
 
 /** Frees every packed tensor. */
-export function freeTensors(core: Core, { matrices, vectors }: PackedTensors): void {
-  for (const { pointer } of matrices.values()) core.free(pointer);
-  for (const pointer of vectors.values()) core.free(pointer);
+export function freeTensors(core: Core, packed: readonly PackedTensor[]): void {
+  for (const { held } of packed) core.free(held.pointer);
 }

@@ -2,8 +2,10 @@
 
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
+import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { ModelConfig } from "./config.ts";
+import type { Layout } from "./layout.ts";
 
 /** Rows beyond the batch that kernels may write or read without using them. */
 const SPARE_ROWS = 4;
@@ -41,14 +43,16 @@ export interface WorkspaceParts {
 export class Workspace {
   readonly #core: Core;
   readonly #config: ModelConfig;
+  readonly #layout: Layout;
   #pointer = 0;
   #rows = 0;
   #segments = 0;
   #parts: WorkspaceParts | undefined;
 
-  constructor(core: Core, config: ModelConfig) {
+  constructor(core: Core, config: ModelConfig, layout: Layout) {
     this.#core = core;
     this.#config = config;
+    this.#layout = layout;
   }
 
   /** The parts for a batch of so many rows and segments; a new object when they have moved. @throws MemoryError */
@@ -56,7 +60,7 @@ export class Workspace {
     if (this.#parts && rows <= this.#rows && segments <= this.#segments) return this.#parts;
     const rowCapacity = Math.max(this.#rows, Math.ceil(rows / 4) * 4);
     const segmentCapacity = Math.max(this.#segments, segments);
-    const { sizes, total } = measure(this.#core, this.#config, rowCapacity, segmentCapacity);
+    const { sizes, total } = measure(this.#core, this.#config, this.#layout, rowCapacity, segmentCapacity);
     // Freed first, so that the new stretch may take its place.
     this.dispose();
     this.#pointer = this.#core.allocate(total);
@@ -83,19 +87,22 @@ export class Workspace {
   }
 }
 
-function measure(core: Core, config: ModelConfig, capacity: number, segments: number) {
-  const { hiddenSize, intermediateSize, queryHeads, keyHeads, headSize, layers } = config;
+function measure(core: Core, config: ModelConfig, layout: Layout, capacity: number, segments: number) {
+  const { queryHeads, keyHeads, layers } = config;
   const rows = capacity + SPARE_ROWS;
-  const queryWidth = queryHeads * headSize;
-  const widest = Math.max(hiddenSize, intermediateSize, queryWidth);
+  const hiddenWidth = packedSizeOf(layout.width);
+  const feedForwardWidth = packedSizeOf(layout.feedForward);
+  const queryWidth = packedSizeOf(layout.queryHeads);
+  const keyWidth = packedSizeOf(layout.keyHeads);
+  const widest = Math.max(hiddenWidth, feedForwardWidth, queryWidth);
   const scaleBlocks = Math.ceil(widest / 32);
   const sizes: { [name in keyof WorkspaceParts]: number } = {
     tokens: rows * 4,
     rowOffsets: rows * 4,
     factors: rows * 4,
     segments: segments * 16,
-    hidden: rows * hiddenSize * 4,
-    normed: rows * hiddenSize * 4,
+    hidden: rows * hiddenWidth * 4,
+    normed: rows * hiddenWidth * 4,
     packed: rows * widest * 4,
     quantised: rows * widest * 2,
     scales: rows * scaleBlocks * 4,
@@ -103,13 +110,13 @@ function measure(core: Core, config: ModelConfig, capacity: number, segments: nu
     differenceScales: scaleBlocks * 4,
     sums: scaleBlocks * 8,
     queries: rows * queryWidth * 4,
-    keys: (rows + PAGE_ENTRIES) * keyHeads * headSize * 4,
-    values: (rows + PAGE_ENTRIES) * keyHeads * headSize * 4,
+    keys: (rows + PAGE_ENTRIES) * keyWidth * 4,
+    values: (rows + PAGE_ENTRIES) * keyWidth * 4,
     attended: rows * queryWidth * 4,
     statistics: rows * queryHeads * 8,
-    gate: rows * intermediateSize * 4,
-    up: rows * intermediateSize * 4,
-    rowParts: core.kernels.rowPartsBytes(queryHeads, headSize),
+    gate: rows * feedForwardWidth * 4,
+    up: rows * feedForwardWidth * 4,
+    rowParts: core.kernels.rowPartsBytes(queryHeads, packedSizeOf(layout.head)),
     layers: layers * ATTENTION_LAYER_BYTES,
     scores: layers * keyHeads * 4,
     rotationCell: 4,

@@ -106,7 +106,7 @@ export class CachedEntries implements LayerEntries {
   }
 
   outputProjection(queryHead: number): Float32Array {
-    this.#outputWeights ??= this.#decoder.matrix(this.layer, "output");
+    this.#outputWeights ??= this.#decoder.outputProjection(this.layer);
     const { headSize, hiddenSize } = this;
     const width = this.#outputWeights.length / hiddenSize;
     const result = new Float32Array(hiddenSize * headSize);
@@ -148,7 +148,7 @@ export function multiplyRows(core: Core, a: Float32Array, b: Float32Array, depth
       core.f32(left, a.length).set(a);
       core.f32(right, b.length).set(b);
       core.kernels.packRowsF32(left, activations, rows, depth, 0, tiles);
-      core.kernels.packF32(right, columns, depth, weights, 0);
+      core.kernels.packF32(right, columns, depth, weights);
       core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, stride / 8, 0);
       const product = new Float32Array(rows * columns);
       for (let row = 0; row < rows; row++) {

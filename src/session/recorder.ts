@@ -1,7 +1,9 @@
 /** Keeps what entered attention in a pass, for presses that look at more than the cache. */
+import { type Axis, packedSizeOf, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Recording } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { layoutOf } from "../model/layout.ts";
 
 /** What of a row is kept, for each layer. */
 type Part = "queries" | "keys" | "normed";
@@ -11,7 +13,8 @@ export class Recorder {
   /** Rows kept: the last ones of the pass. */
   readonly rows: number;
   readonly #core: Core;
-  readonly #config: ModelConfig;
+  readonly #layers: number;
+  readonly #axes: Readonly<Record<Part, Axis>>;
   readonly #total: number;
   readonly #kept = new Map<Part, Float32Array[]>();
 
@@ -21,13 +24,15 @@ export class Recorder {
    */
   constructor(core: Core, config: ModelConfig, parts: readonly Part[], total: number, rows = total) {
     this.#core = core;
-    this.#config = config;
+    const { queryHeads, keyHeads, width } = layoutOf(config);
+    this.#layers = config.layers;
+    this.#axes = { queries: queryHeads, keys: keyHeads, normed: width };
     this.#total = total;
     this.rows = Math.min(rows, total);
     for (const part of parts) {
       this.#kept.set(
         part,
-        Array.from({ length: config.layers }, () => new Float32Array(this.rows * this.#width(part))),
+        Array.from({ length: config.layers }, () => new Float32Array(this.rows * sizeOf(this.#axes[part]))),
       );
     }
   }
@@ -51,9 +56,9 @@ export class Recorder {
       run(undefined);
       return;
     }
-    const { layers } = this.#config;
+    const layers = this.#layers;
     const parts = [...this.#kept.keys()];
-    const bytes = parts.map((part) => layers * rows * this.#width(part) * 4);
+    const bytes = parts.map((part) => layers * rows * packedSizeOf(this.#axes[part]) * 4);
     this.#core.borrow(
       bytes.reduce((sum, length) => sum + length, 0),
       (pointer) => {
@@ -65,18 +70,14 @@ export class Recorder {
         }
         run({ firstRow, rows, ...targets });
         for (const [part, kept] of this.#kept) {
-          const length = rows * this.#width(part);
+          const axis = this.#axes[part];
+          const length = rows * packedSizeOf(axis);
           for (let layer = 0; layer < layers; layer++) {
-            const at = (first + firstRow - start) * this.#width(part);
-            kept[layer]!.set(this.#core.f32(targets[part] + layer * length * 4, length), at);
+            const target = kept[layer]!.subarray((first + firstRow - start) * sizeOf(axis));
+            unpackRows(this.#core.f32(targets[part] + layer * length * 4, length), target, axis);
           }
         }
       },
     );
-  }
-
-  #width(part: Part): number {
-    const { queryHeads, keyHeads, headSize, hiddenSize } = this.#config;
-    return { queries: queryHeads * headSize, keys: keyHeads * headSize, normed: hiddenSize }[part];
   }
 }

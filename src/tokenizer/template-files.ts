@@ -1,5 +1,5 @@
 /** Chat templates in files of their own, where transformers looks for them. */
-import { type FileSet, readText } from "../formats/file-set.ts";
+import { type FileSet, type FolderSet, readText } from "../formats/file-set.ts";
 
 const folderName = "additional_chat_templates";
 
@@ -11,7 +11,7 @@ const commonNames = ["tool_use.jinja", "rag.jinja"];
  *
  * @throws RuntimeError when the medium fails
  */
-export async function readChatTemplates(files: FileSet): Promise<ReadonlyMap<string, string> | undefined> {
+export async function readChatTemplates(files: FolderSet): Promise<ReadonlyMap<string, string> | undefined> {
   const read = async (from: FileSet, file: string, name: string) => {
     const text = await readText(from, file);
     return text === undefined || isWebPage(text) ? [] : [[name, text] as const];

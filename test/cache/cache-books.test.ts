@@ -4,8 +4,9 @@ import * as assert from "uvu/assert";
 import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { integers, makeCore, normals } from "../core/support.ts";
-import { Mirror } from "./support.ts";
+import { makeCore } from "../support/core.ts";
+import { integers, normals } from "../support/random.ts";
+import { Mirror, plainHead } from "./support.ts";
 
 const test = suite("cache books");
 
@@ -20,7 +21,7 @@ for (const scheme of ["contiguous", "original"] as const) {
   test(`a thousand operations, ${scheme}`, () => {
     const core = makeCore();
     const headSize = 16;
-    const pool = new PagePool(core, headSize, f32Pages(core, headSize));
+    const pool = new PagePool(core, f32Pages(core, plainHead(headSize)));
     const frequencies = rotaryFrequencies({ type: "default", theta: 10_000 }, headSize);
     const rotations = new RotationRows(core, frequencies);
     rotations.fromZero(1024);

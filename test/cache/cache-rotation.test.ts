@@ -5,8 +5,9 @@ import type { Scheme } from "../../src/cache/cache.ts";
 import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { type RotaryConfig, RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { builds, integers, makeCore, normals } from "../core/support.ts";
-import { Mirror } from "./support.ts";
+import { builds, makeCore } from "../support/core.ts";
+import { integers, normals } from "../support/random.ts";
+import { Mirror, plainHead } from "./support.ts";
 
 const yarn = { factor: 16, originalMaxPositions: 4096, betaFast: 32, betaSlow: 1, truncate: true } as const;
 const none = { attentionFactor: undefined, mscale: undefined, mscaleAllDim: undefined };
@@ -42,7 +43,7 @@ for (const build of builds) {
     for (const scheme of ["contiguous", "original"] satisfies Scheme[]) {
       test(`${name}, ${scheme}`, () => {
         const core = makeCore(build);
-        const pool = new PagePool(core, 32, f32Pages(core, 32));
+        const pool = new PagePool(core, f32Pages(core, plainHead(32)));
         const frequencies = rotaryFrequencies(config, dimensions, factors);
         const rotations = new RotationRows(core, frequencies);
         const draw = normals(14);

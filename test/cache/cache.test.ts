@@ -8,8 +8,9 @@ import { PagePool } from "../../src/cache/pages.ts";
 import { Core } from "../../src/core/core.ts";
 import { ArgumentError, MemoryError } from "../../src/errors.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { assertSame, normals } from "../core/support.ts";
-import { Mirror } from "./support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { normals } from "../support/random.ts";
+import { Mirror, plainHead } from "./support.ts";
 
 const test = suite("cache");
 
@@ -26,7 +27,7 @@ class ScarceCore extends Core {
 
 const core = new ScarceCore(new WebAssembly.Module(readFileSync("dist/core.wasm")));
 const headSize = 16;
-const pool = new PagePool(core, headSize, f32Pages(core, headSize));
+const pool = new PagePool(core, f32Pages(core, plainHead(headSize)));
 const frequencies = rotaryFrequencies({ type: "default", theta: 10_000 }, headSize);
 const rotations = new RotationRows(core, frequencies);
 const draw = normals(16);

@@ -4,7 +4,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel, type Model } from "../../src/node.ts";
 import { snapKV } from "../../src/press/snapkv.ts";
-import { assertSame, integers } from "../core/support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("8-bit cache");
 let model: Model;

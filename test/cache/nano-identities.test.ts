@@ -6,7 +6,8 @@ import { KeyValueCache } from "../../src/cache/cache.ts";
 import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { knorm, loadModel, type Model, type Session } from "../../src/node.ts";
-import { assertNear, assertSame, integers } from "../core/support.ts";
+import { assertNear, assertSame } from "../support/assertions.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("nano: cache identities");
 let model: Model;
@@ -149,8 +150,8 @@ test("two forks fed different text do not see each other: the bits are those of 
 });
 
 test("a question's own run leaves no trace in cache, positions or memory", () => {
-  const { core, decoder, config } = model;
-  const pool = new PagePool(core, config.headSize, f32Pages(core, config.headSize));
+  const { core, decoder } = model;
+  const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const question = tokens.subarray(1000, 1023);
   const cache = new KeyValueCache(pool, layers, keyHeads, "contiguous");
   decoder.forward(cache, { text: tokens.subarray(0, 150), hidden: true });
@@ -182,8 +183,8 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
 });
 
 test("questions behind a text change no bit of what the text leaves, and run as they would alone", () => {
-  const { core, decoder, config } = model;
-  const pool = new PagePool(core, config.headSize, f32Pages(core, config.headSize));
+  const { core, decoder } = model;
+  const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const [text, questions] = [tokens.subarray(0, 130), [tokens.subarray(600, 611), tokens.subarray(700, 740)]];
   const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, keyHeads, "contiguous")) as [
     KeyValueCache,

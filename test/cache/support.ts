@@ -3,8 +3,14 @@ import * as assert from "uvu/assert";
 import { HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
 import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import type { PagePool } from "../../src/cache/pages.ts";
+import type { Axis } from "../../src/core/axis.ts";
 import type { RotaryFrequencies, RotationRows } from "../../src/model/rotary.ts";
-import { assertNear, assertSame, largestMagnitude } from "../core/support.ts";
+import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
+
+/** A head whose dimensions lie one after another. */
+export function plainHead(headSize: number): Axis {
+  return { runs: 1, length: headSize, packedLength: headSize };
+}
 
 /** One entry as it should be. */
 interface Entry {

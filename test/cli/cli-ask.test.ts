@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkAnswers, documentPath, questions, tokenCount } from "../runtimes/document.ts";
+import { checkAnswers, documentPath, page, questions, tokenCount } from "../support/documents.ts";
 import { run, start } from "./siskin.ts";
 
 interface Result {
@@ -19,8 +19,8 @@ interface Result {
 }
 
 const test = suite("siskin ask");
-const document = `${documentPath}.txt`;
-const some = questions.slice(0, 2);
+const document = `${page.documentPath}.txt`;
+const some = page.questions.slice(0, 2);
 const folder = mkdtempSync(join(tmpdir(), "siskin-ask-"));
 test.after(() => rmSync(folder, { recursive: true }));
 /** With a budget of 256 and chunks of 300. */
@@ -30,7 +30,7 @@ let fromFile: Result;
 const pageBytes = (entries: number) => 8 * 2 * Math.ceil(entries / 32) * 32 * 2 * 64 * 4;
 
 test("--json: all questions in one reading, with the reading's figures, and nothing on standard error", async () => {
-  const { code, stdout, stderr } = await run(["ask", ...questions, "--document", document, "--json"]);
+  const { code, stdout, stderr } = await run(["ask", ...questions, "--document", `${documentPath}.txt`, "--json"]);
   assert.is(code, 0);
   assert.is(stderr, "");
   const result: Result = JSON.parse(stdout);
@@ -121,12 +121,12 @@ test("a capsule: read once, asked later, with the same answers", async () => {
 
 test("without a question a document can be read and kept", async () => {
   const file = join(folder, "general.capsule");
-  const kept = await run(["ask", "--document", document, "--budget", "1024", "--save", file]);
+  const kept = await run(["ask", "--document", document, "--budget", "512", "--save", file]);
   assert.equal(kept, { code: 0, stdout: "", stderr: "" });
   const { code, stdout } = await run(["ask", some[0]!, "--open", file, "--json"]);
   assert.is(code, 0);
   const { tokens, cacheEntries } = JSON.parse(stdout);
-  assert.equal([tokens, cacheEntries], [tokenCount, 1024]);
+  assert.equal([tokens, cacheEntries], [page.tokenCount, 512]);
 });
 
 test("Ctrl-C in the middle of reading: exit code 130 and no error", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { documentPath } from "../runtimes/document.ts";
+import { page } from "../support/documents.ts";
 import { run, start } from "./siskin.ts";
 
 const test = suite("siskin's errors");
@@ -18,7 +18,7 @@ writeFileSync(empty, "");
 const damaged = join(folder, "damaged.gguf");
 writeFileSync(damaged, "GGUF\x03\0\0\0 and nothing more");
 
-const ask = (...words: string[]) => ["ask", "Who?", "--document", `${documentPath}.txt`, ...words];
+const ask = (...words: string[]) => ["ask", "Who?", "--document", `${page.documentPath}.txt`, ...words];
 
 const cases: [words: string[], message: RegExp][] = [
   [["frob"], /unknown command 'frob'/],
@@ -62,7 +62,7 @@ const cases: [words: string[], message: RegExp][] = [
 ];
 
 for (const [words, message] of cases) {
-  const name = words.join(" ").replaceAll(folder, "FOLDER").replace(`${documentPath}.txt`, "FILE").slice(0, 60);
+  const name = words.join(" ").replaceAll(folder, "FOLDER").replace(`${page.documentPath}.txt`, "FILE").slice(0, 60);
   test(name, async () => {
     const { code, stdout, stderr } = await run(words);
     assert.is(code, 1);

@@ -6,10 +6,11 @@ import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { documentPath, questions, tokenCount } from "../runtimes/document.ts";
+import { page } from "../support/documents.ts";
 import { run } from "./siskin.ts";
 
 const test = suite("siskin ask --show kept");
+const { documentPath, questions, tokenCount } = page;
 const file = `${documentPath}.txt`;
 const document = readFileSync(file, "utf8");
 const folder = mkdtempSync(join(tmpdir(), "siskin-heat-"));
@@ -24,7 +25,7 @@ test.after(() => {
   rmSync(folder, { recursive: true });
 });
 
-test("colours: the whole document, 256 entries of it bright, and the answer below", async () => {
+test("colours: the whole document, 128 entries of it bright, and the answer below", async () => {
   process.env.FORCE_COLOR = "2";
   const { code, stdout, stderr } = await run([
     "ask",
@@ -32,7 +33,7 @@ test("colours: the whole document, 256 entries of it bright, and the answer belo
     "--document",
     file,
     "--budget",
-    "256",
+    "128",
     "--show",
     "kept",
   ]);

@@ -3,7 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Allocator } from "../../src/core/allocator.ts";
 import { MemoryError } from "../../src/errors.ts";
-import { integers, makeCore } from "./support.ts";
+import { makeCore } from "../support/core.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("allocator");
 const memoryOf = (initial: number, maximum: number) => new WebAssembly.Memory({ initial, maximum });

@@ -2,7 +2,8 @@
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../../src/core/attention-layer.ts";
 import type { Core } from "../../src/core/core.ts";
 import { Tape } from "../../src/core/tape.ts";
-import { type normals, place } from "./support.ts";
+import { place } from "../support/core.ts";
+import type { normals } from "../support/random.ts";
 
 /** What the batch looks like. */
 export interface Shape {

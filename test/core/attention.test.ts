@@ -1,7 +1,9 @@
 /** Attention through the tape, in both builds, against softmax over whole rows in f64: text, questions, one row, scores. */
 import { suite } from "uvu";
+import { assertNear, assertSame } from "../support/assertions.ts";
+import { builds, makeCore } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 import { AttentionCase, type Shape } from "./attention-support.ts";
-import { assertNear, assertSame, builds, makeCore, normals } from "./support.ts";
 
 /** Scores of up to 10 in size, each a sum of up to 128 products, err by 2e-6; outputs and weights follow them. */
 const TOLERANCE = 4e-6;

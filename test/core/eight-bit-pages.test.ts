@@ -4,17 +4,9 @@ import * as assert from "uvu/assert";
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../../src/core/attention-layer.ts";
 import type { Core } from "../../src/core/core.ts";
 import { Tape } from "../../src/core/tape.ts";
-import {
-  assertNear,
-  assertSame,
-  builds,
-  guarded,
-  largestMagnitude,
-  makeCore,
-  normals,
-  place,
-  ROUNDING,
-} from "./support.ts";
+import { assertNear, assertSame, largestMagnitude, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 
 const PAGE_SHIFT = 5;
 const PAGE_ENTRIES = 32;

@@ -2,8 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Core } from "../../src/core/core.ts";
-import { seededRandom } from "../formats/files.ts";
-import { assertNear, builds, guarded, largestMagnitude, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, largestMagnitude, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { normals, seededRandom } from "../support/random.ts";
 
 /** Scratch of the widened panel, in bytes. */
 const PANEL_SCRATCH = 4128;
@@ -68,32 +69,6 @@ for (const build of builds) {
         core.free(target.pointer);
         core.free(pointer);
       }
-    });
-
-    test(`${source.name}: interleaved rows are put in order`, () => {
-      const [columns, headSize, depth] = [12, 6, source.blockLength];
-      const pointer = core.allocate(2 * (depth / 32) * 192);
-      const plain = core.allocate(2 * (depth / 32) * 192);
-      const raw = source.blocks ? randomBlocks(source.blocks, columns * (depth / source.blockLength), random) : null;
-      const address = raw ? placeBytes(core, raw) : place(core, draw(columns * depth));
-      for (const [target, size] of [
-        [pointer, headSize],
-        [plain, 0],
-      ] as const) {
-        if (source.blocks) kernels.packQ4Blocks(source.blocks.type, address, columns, depth, target, size);
-        else kernels.packQ4(address, columns, depth, target, size);
-      }
-      const read = (from: number, row: number) => {
-        const target = core.allocate(depth * 4);
-        kernels.embedQ4(from, row, depth, target, wide);
-        const values = core.f32(target, depth).slice();
-        core.free(target);
-        return values;
-      };
-      // A head's rows stand in pairs (0, 3), (1, 4), (2, 5).
-      const order = [0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11];
-      for (const [row, from] of order.entries()) assert.equal(read(pointer, row), read(plain, from));
-      for (const each of [address, pointer, plain]) core.free(each);
     });
 
     test(`${source.name}: products within what their integers leave out`, () => {
@@ -302,7 +277,7 @@ function reach(weights: Float32Array): number {
 /** Packs f32; @returns them */
 function fromValues(core: Core, values: Float32Array, depth: number, target: number): Float32Array {
   const address = place(core, values);
-  core.kernels.packQ4(address, values.length / depth, depth, target, 0);
+  core.kernels.packQ4(address, values.length / depth, depth, target);
   core.free(address);
   return values;
 }
@@ -318,7 +293,7 @@ function fromBlocks(
 ): Float32Array {
   const length = blocks.type === 12 ? 256 : 32;
   const address = placeBytes(core, randomBlocks(blocks, (columns * depth) / length, random));
-  core.kernels.packQ4Blocks(blocks.type, address, columns, depth, target, 0);
+  core.kernels.packQ4Blocks(blocks.type, address, columns, depth, target);
   const values = core.allocate(columns * depth * 4);
   core.kernels.dequantise(blocks.type, address, values, columns * depth);
   const weights = core.f32(values, columns * depth).slice();

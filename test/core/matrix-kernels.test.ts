@@ -2,7 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Core } from "../../src/core/core.ts";
-import { assertNear, assertSame, builds, guarded, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, assertSame, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 
 /** weights [columns, depth] times rows [rows, depth], in f64, and how far f32 may be from it. */
 function product(rows: Float32Array, weights: Float32Array, depth: number, start?: Float32Array) {
@@ -49,7 +51,7 @@ for (const build of builds) {
       const panels = Math.ceil(rows / 8);
       const source = place(core, weights);
       const packed = guarded(core, panels * 8 * depth);
-      kernels.packF32(source, rows, depth, packed.pointer, 0);
+      kernels.packF32(source, rows, depth, packed.pointer);
       const values = core.f32(packed.pointer, panels * 8 * depth);
       for (let row = 0; row < panels * 8; row++) {
         for (let k = 0; k < depth; k++) {
@@ -67,14 +69,6 @@ for (const build of builds) {
     }
   });
 
-  test("packF32 puts llama.cpp's interleaved rows in Hugging Face's order", () => {
-    // One head of 6: rows 0 1 2 3 4 5 stand as 0 3 1 4 2 5.
-    const interleaved = Float32Array.of(0, 3, 1, 4, 2, 5, 10, 13, 11, 14, 12, 15);
-    const packed = core.allocate(16 * 4);
-    kernels.packF32(place(core, interleaved), 12, 1, packed, 6);
-    assert.equal([...core.f32(packed, 16)], [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0]);
-  });
-
   test("packTransposedF32 is packF32 of the transpose", () => {
     for (const [depth, columns] of [
       [5, 3],
@@ -86,7 +80,7 @@ for (const build of builds) {
       const count = Math.ceil(columns / 8) * 8 * depth;
       const [one, other] = [guarded(core, count), guarded(core, count)];
       kernels.packTransposedF32(place(core, matrix), depth, columns, one.pointer);
-      kernels.packF32(place(core, transpose), columns, depth, other.pointer, 0);
+      kernels.packF32(place(core, transpose), columns, depth, other.pointer);
       assertSame(core.f32(one.pointer, count), core.f32(other.pointer, count));
       assert.ok(one.intact());
     }
@@ -123,7 +117,7 @@ for (const build of builds) {
         const packedWeights = core.allocate(panels * 8 * depth * 4);
         core.borrow(weights.byteLength, (source) => {
           core.f32(source, weights.length).set(weights);
-          kernels.packF32(source, columns, depth, packedWeights, 0);
+          kernels.packF32(source, columns, depth, packedWeights);
         });
         for (let rows = 1; rows <= 9; rows++) {
           const activations = draw(rows * depth);

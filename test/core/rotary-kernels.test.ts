@@ -1,7 +1,9 @@
 /** Gathering and turning of rows, in both builds: places, values copied bit for bit, keys turned as f64 says. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { assertNear, builds, guarded, integers, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { integers, normals } from "../support/random.ts";
 
 const frequency = (i: number, half: number) => 10_000 ** (-i / half);
 

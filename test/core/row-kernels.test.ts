@@ -1,7 +1,9 @@
 /** Norm, softmax, SiLU, addition and the choices over a vector, in both builds, against plain arithmetic in f64. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { assertNear, builds, guarded, integers, makeCore, normals, place, ROUNDING } from "./support.ts";
+import { assertNear, ROUNDING } from "../support/assertions.ts";
+import { builds, guarded, makeCore, place } from "../support/core.ts";
+import { integers, normals } from "../support/random.ts";
 
 for (const build of builds) {
   const test = suite(`row kernels, ${build}`);

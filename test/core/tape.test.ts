@@ -2,7 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Tape, type TapeMatrix } from "../../src/core/tape.ts";
-import { assertSame, guarded, makeCore, normals, place } from "./support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { guarded, makeCore, place } from "../support/core.ts";
+import { normals } from "../support/random.ts";
 
 const test = suite("tape");
 const core = makeCore();
@@ -38,9 +40,9 @@ const matrixOf = (form: TapeMatrix["form"], bytes: number): TapeMatrix => ({
 const f32 = matrixOf("f32", DEPTH * 32);
 const q8 = matrixOf("q8", (DEPTH / 32) * 288);
 const q4 = { ...matrixOf("q4", (DEPTH / 32) * 192), wide: true };
-kernels.packF32(source, COLUMNS, DEPTH, f32.pointer, 0);
-kernels.packQ8(source, COLUMNS, DEPTH, q8.pointer, 0);
-kernels.packQ4(source, COLUMNS, DEPTH, q4.pointer, 0);
+kernels.packF32(source, COLUMNS, DEPTH, f32.pointer);
+kernels.packQ8(source, COLUMNS, DEPTH, q8.pointer);
+kernels.packQ4(source, COLUMNS, DEPTH, q4.pointer);
 const packed = core.allocate(8 * DEPTH * 4);
 kernels.packRowsF32(rows, packed, ROWS, DEPTH, 0, 2);
 const [quantised, scales] = [core.allocate(8 * DEPTH * 2), core.allocate(128)];
@@ -104,6 +106,16 @@ for (const accumulate of [false, true]) {
   const add = (name: string, tape: Step["tape"], kernel: Step["kernel"]) => {
     steps[`${name}${accumulate ? ", accumulating" : ""}`] = { tape, kernel, written: [wide] };
   };
+  add(
+    "addBias",
+    (tape) => tape.addBias(weight, target, DEPTH, ROWS, accumulate),
+    () => {
+      for (let row = target; row < target + ROWS * DEPTH * 4; row += DEPTH * 4) {
+        if (accumulate) kernels.add(row, weight, row, DEPTH);
+        else core.f32(row, DEPTH).set(core.f32(weight, DEPTH));
+      }
+    },
+  );
   add(
     "matmul, f32",
     (tape) => tape.matmul(f32, packed, 0, target, STRIDE, ROWS, accumulate),

@@ -10,7 +10,8 @@ import { Tape } from "../../src/core/tape.ts";
 import { type StartWorker, Team } from "../../src/core/team.ts";
 import { ArgumentError, RuntimeError } from "../../src/errors.ts";
 import { loadModel, type Model } from "../../src/node.ts";
-import { assertSame, integers } from "./support.ts";
+import { assertSame } from "../support/assertions.ts";
+import { integers } from "../support/random.ts";
 
 const test = suite("threads");
 const files = { "baseline-shared": "dist/core.shared.wasm", "relaxed-shared": "dist/core.relaxed.shared.wasm" };
@@ -147,10 +148,17 @@ test("an idle team sleeps", async () => {
 });
 
 test("numbers of threads that cannot be", async () => {
-  for (const threads of [0, -1, 1.5, 65, Number.NaN, "many" as "auto"]) {
+  for (const [threads, shown] of [
+    [0, "0"],
+    [-1, "-1"],
+    [1.5, "1.5"],
+    [65, "65"],
+    [Number.NaN, "NaN"],
+    ["many" as "auto", '"many"'],
+  ] as const) {
     const error = await loadModel("models/nano", { threads }).catch((cause) => cause);
     assert.instance(error, ArgumentError);
-    assert.match(error.message, `is ${threads}`);
+    assert.match(error.message, `is ${shown}`);
   }
 });
 

@@ -15,7 +15,7 @@ import { markdownTables } from "../../src/eval/table.ts";
 import { loadModel } from "../../src/node.ts";
 
 const test = suite("eval");
-const model = await loadModel("models/nano", { threads: 2 });
+const model = await loadModel("models/nano");
 test.after(() => model.dispose());
 
 const grid: Grid = {

@@ -1,5 +1,5 @@
 /** The core's dequantisation against gguf-py's, bit for bit. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
@@ -27,9 +27,11 @@ function dequantise(type: TensorType, blocks: Uint8Array, count: number): Uint32
   return words.slice(0, count);
 }
 
+const folder = "test/fixtures/quant";
+
 for (const type of Object.keys(typeTraits) as TensorType[]) {
-  if (type === "F32") continue;
-  const file = readSafetensors(readFileSync(`test/fixtures/quant/${type}.safetensors`));
+  if (type === "F32" || type === "F64") continue;
+  const file = readSafetensors(readFileSync(`${folder}/${type}.safetensors`));
   for (const kind of file.has("source_data") ? (["", "source_"] as const) : ([""] as const)) {
     test(`${type} ${kind}values`, () => {
       const [rows, rowBytes] = file.shape(`${kind}data`) as [number, number];
@@ -49,6 +51,12 @@ for (const type of Object.keys(typeTraits) as TensorType[]) {
     });
   }
 }
+
+test("F64 is rounded to the nearest f32", () => {
+  const values = Float64Array.of(0, -0, 1 + 2 ** -24, 1 + 2 ** -24 + 2 ** -50, 1e300, -1e-300, Math.PI, Number.NaN);
+  const bits = new Uint32Array(Float32Array.from(values).buffer);
+  assert.equal(dequantise("F64", new Uint8Array(values.buffer), values.length), bits);
+});
 
 test("F32 is copied as it is, NaN payloads included", () => {
   const bits = new Uint32Array([0, 0x80000000, 1, 0x7f800001, 0xffc12345, 0x3f800000]);
@@ -71,8 +79,16 @@ test("every half there is, in lengths that do not fill a vector", () => {
   }
 });
 
-test("a type that is not read traps", () => {
-  assert.throws(() => core.dequantise(39, core.heapBase(), core.heapBase(), 32), "unreachable");
-});
+for (const name of readdirSync(folder)) {
+  const { metadata } = readSafetensors(readFileSync(`${folder}/${name}`));
+  if (metadata.get("type")! in typeTraits) continue;
+  test(`${metadata.get("type")}: a type that is not read traps`, () => {
+    const count = Number(metadata.get("block"));
+    assert.throws(
+      () => core.dequantise(Number(metadata.get("ggml_type")), core.heapBase(), core.heapBase(), count),
+      "unreachable",
+    );
+  });
+}
 
 test.run();

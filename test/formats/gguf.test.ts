@@ -14,10 +14,10 @@ import {
   type GgufValue,
   makeGguf,
   readTensors,
-  seededRandom,
   text,
   u32,
-} from "./files.ts";
+} from "../support/files.ts";
+import { seededRandom } from "../support/random.ts";
 
 const read = (name: string) => new Uint8Array(readFileSync(`test/fixtures/gguf/${name}`));
 

@@ -12,7 +12,8 @@ import { dataSource, readText, recordFiles, urlFiles } from "../../src/formats/f
 import { fileSource, folderFiles } from "../../src/formats/file-source.ts";
 import { type ByteSource, blobSource, bytesSource, withPrefix } from "../../src/formats/source.ts";
 import { streamSource } from "../../src/formats/stream-source.ts";
-import { choppedStream, formatFault, seededRandom } from "./files.ts";
+import { choppedStream, formatFault } from "../support/files.ts";
+import { seededRandom } from "../support/random.ts";
 
 const data = Uint8Array.from({ length: 10_000 }, (_, index) => (index * index) >> 3);
 

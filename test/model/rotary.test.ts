@@ -1,11 +1,12 @@
 /** Inverse frequencies and rotation rows of every supported variant against transformers' RotaryEmbedding classes. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MemoryError } from "../../src/errors.ts";
-import { configFromJson } from "../../src/model/config.ts";
+import { FormatError, MemoryError } from "../../src/errors.ts";
+import { rotaryFromJson } from "../../src/model/config-json.ts";
 import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
-import { assertNear, makeCore, ROUNDING } from "../core/support.ts";
+import { assertNear, ROUNDING } from "../support/assertions.ts";
+import { makeCore } from "../support/core.ts";
 
 const test = suite("rotary");
 
@@ -17,25 +18,36 @@ interface Fixture {
   at: { position: number; cos64: number[]; sin64: number[] }[];
 }
 
-const folder = "test/fixtures/rope";
-const fixtures = readdirSync(folder).map((name): [string, Fixture] => [
-  name.replace(".json", ""),
-  JSON.parse(readFileSync(`${folder}/${name}`, "utf8")),
-]);
+const { cases } = JSON.parse(readFileSync("test/fixtures/rope.json", "utf8")) as { cases: Record<string, Fixture> };
+/** Kinds whose frequencies depend on the length of the text. */
+const byLength = /dynamic|longrope/;
+const fixtures = Object.entries(cases).filter(([name]) => !byLength.test(name));
+const refused = Object.entries(cases).filter(([name]) => byLength.test(name));
 
 /** What the model's configuration says of its rotary embedding; Gemma 3 has two kinds under their own names. */
 function rotaryOf(name: string, { config }: Fixture) {
   const kind = /^gemma3_(.*)$/.exec(name)?.[1];
-  const parameters = kind ? config.rope_parameters[kind] : config.rope_parameters;
-  const sizes = { model_type: "llama", vocab_size: 256, intermediate_size: 64, num_hidden_layers: 1 };
-  return configFromJson({ ...config, ...sizes, rope_parameters: parameters }, name).rotary;
+  const parameters = (kind ? config.rope_parameters[kind] : config.rope_parameters) as Record<string, unknown>;
+  // How many dimensions turn is no matter of the frequencies, which are made for these alone.
+  return rotaryFromJson({ ...parameters, partial_rotary_factor: undefined }, config, name);
 }
 
 test("all kinds are there", () => {
   assert.is(fixtures.length, 24);
+  assert.is(refused.length, 9);
   const kinds = new Set(fixtures.map(([name, fixture]) => rotaryOf(name, fixture).type));
   assert.equal([...kinds].sort(), ["default", "linear", "llama3", "yarn"]);
 });
+
+for (const [name, fixture] of refused) {
+  test(`${name} is refused by name`, () => {
+    const type = fixture.config.rope_parameters.rope_type as string;
+    assert.throws(
+      () => rotaryOf(name, fixture),
+      (error: unknown) => error instanceof FormatError && error.message.includes(`"${type}"`),
+    );
+  });
+}
 
 for (const [name, fixture] of fixtures) {
   test(`${name}: inverse frequencies and attention factor`, () => {

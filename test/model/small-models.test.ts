@@ -1,13 +1,15 @@
 /** Small files of several quantisations and kinds of RoPE against transformers: logits, likeliest tokens and greedy text. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import { loadModel, type ModelSource } from "../../src/node.ts";
+import { FormatError, loadModel, type ModelSource } from "../../src/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
-import { assertNear } from "../core/support.ts";
-import { familySource } from "../support/families.ts";
-import { sharedPath } from "../support/shared.ts";
+import { assertNear } from "../support/assertions.ts";
+import { familyNames, familyRecords, familySource } from "../support/families.ts";
+import { makeNanoGguf } from "../support/nano-gguf.ts";
+import { needs } from "../support/needs.ts";
+import { smolLM2 } from "../support/shared.ts";
 
 const test = suite("small models");
 
@@ -49,42 +51,43 @@ for (const name of ["tiny-old", "tiny-K", "tiny-odd"]) {
   });
 }
 
-for (const name of ["llama", "llama3", "yarn"]) {
-  const source = familySource(name);
-  const file = sharedPath(`fixtures/families/${name}/expected.safetensors`);
-  if (!source || !file) continue;
+const supported = ["llama", "llama3", "yarn"];
+for (const name of supported) {
   test(name, async () => {
-    const tensors = readSafetensors(readFileSync(file));
+    const tensors = familyRecords(name);
     const cases = [90, 40].map((length) => ({
       tokens: tensors.i32(`tokens${length}`),
       logits: tensors.f32(`logits${length}`),
       greedy: tensors.i32(`greedy${length}`),
     }));
-    await check(source, cases);
+    await check(familySource(name), cases);
   });
 }
 
-const quantised = sharedPath("models/nano/nano-Q8_0.gguf");
-const expected = sharedPath("fixtures/quant/nano_gguf.safetensors");
-if (quantised && expected) {
-  test("nano-Q8_0.gguf", async () => {
-    const tensors = readSafetensors(readFileSync(expected));
-    const model = await loadModel(quantised, { weights: "f32" });
+for (const name of familyNames.filter((name) => !supported.includes(name))) {
+  test(`${name} is refused by name`, async () => {
+    const error: unknown = await loadModel(familySource(name)).catch((reason) => reason);
+    assert.instance(error, FormatError);
+    assert.match((error as FormatError).message, new RegExp(`model_type "${name}(_text)?" is not supported`));
+  });
+}
+
+for (const type of ["Q8_0", "Q4_0"] as const) {
+  test(`nano in ${type}`, async () => {
+    const tensors = readSafetensors(readFileSync("test/fixtures/gguf/nano.safetensors"));
+    const model = await loadModel(await makeNanoGguf(type), { weights: "f32" });
     const session = model.createSession();
-    assertNear(session.prefill(tensors.i32("tokens")), tensors.f32("Q8_0.logits"), () => TOLERANCE);
+    assertNear(session.prefill(tensors.i32("tokens")), tensors.f32(`${type}.logits`), () => TOLERANCE);
     model.dispose();
   });
 }
 
-const smolLM2 = sharedPath("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-if (smolLM2) {
-  test("loading takes little more memory than the file", async () => {
-    const fileBytes = readFileSync(smolLM2).byteLength;
-    const model = await loadModel(smolLM2);
-    const { peakBytes } = model.memory;
-    model.dispose();
-    assert.ok(peakBytes <= 1.1 * fileBytes, `${peakBytes} bytes for a file of ${fileBytes}`);
-  });
-}
+needs(test, smolLM2, "loading takes little more memory than the file", async () => {
+  const fileBytes = statSync(smolLM2).size;
+  const model = await loadModel(smolLM2);
+  const { peakBytes } = model.memory;
+  model.dispose();
+  assert.ok(peakBytes <= 1.1 * fileBytes, `${peakBytes} bytes for a file of ${fileBytes}`);
+});
 
 test.run();

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
 import { finch, loadModel, type QuestionPress, type Scheme, type Session, siskin } from "../../src/node.ts";
-import { assertNear } from "../core/support.ts";
+import { assertNear } from "../support/assertions.ts";
 
 const test = suite("reading");
 const model = await loadModel("models/nano");

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Session } from "../../src/session/session.ts";
-import { assertNear } from "../core/support.ts";
+import { assertNear } from "../support/assertions.ts";
 import {
   impose,
   isRecorded,

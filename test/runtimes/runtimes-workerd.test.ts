@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { fetch, Miniflare } from "miniflare";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkAnswers, documentPath, questions, tokenCount } from "./document.ts";
+import { checkAnswers, documentPath, questions, tokenCount } from "../support/documents.ts";
 
 const test = suite("workerd");
 const folder = mkdtempSync(join(tmpdir(), "siskin-workerd-"));

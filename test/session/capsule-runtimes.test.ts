@@ -3,7 +3,6 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -21,7 +20,8 @@ import { Miniflare } from "miniflare";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel } from "../../src/node.ts";
-import { documentPath, questions } from "../runtimes/document.ts";
+import { page } from "../support/documents.ts";
+import { needs } from "../support/needs.ts";
 
 /** What a runtime makes of the capsule. */
 interface Result {
@@ -31,7 +31,7 @@ interface Result {
 }
 
 const test = suite("capsule on every runtime");
-const question = questions[0]!;
+const question = page.questions[0]!;
 const folder = mkdtempSync(join(tmpdir(), "siskin-capsule-"));
 const capsulePath = join(folder, "document.capsule");
 let expected: Result;
@@ -40,7 +40,7 @@ test.before(async () => {
   const core = await WebAssembly.compile(new Uint8Array(readFileSync("dist/core.wasm")));
   const model = await loadModel("models/nano", { core });
   const session = model.createSession();
-  await session.read(readFileSync(`${documentPath}.txt`, "utf8"), { questions: question, budget: 128 });
+  await session.read(readFileSync(`${page.documentPath}.txt`, "utf8"), { questions: question, budget: 128 });
   writeFileSync(capsulePath, session.save());
   let answer = "";
   for await (const piece of session.ask(question)) answer += piece;
@@ -62,11 +62,7 @@ const runtimes: Record<string, string[]> = {
   Bun: ["node_modules/@oven/bun-linux-x64/bin/bun"],
 };
 for (const [name, [path, ...parameters]] of Object.entries(runtimes)) {
-  if (!existsSync(path!)) {
-    console.log(`skipped: ${name} is not installed`);
-    continue;
-  }
-  test(name, async () => {
+  needs(test, path!, name, async () => {
     const script = ["capsule.mjs", resolve("models/nano"), capsulePath, question];
     const { stdout } = await promisify(execFile)(resolve(path!), [...parameters, ...script], { cwd: folder });
     assert.equal(JSON.parse(stdout), expected);

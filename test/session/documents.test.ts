@@ -1,8 +1,9 @@
 /** Three documents of 3,463 to 41,432 tokens with eight planted facts each, answered out of 512 entries in the same memory. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel } from "../../src/node.ts";
+import { needs } from "../support/needs.ts";
 import { sharedPath } from "../support/shared.ts";
 
 const test = suite("documents");
@@ -19,15 +20,13 @@ const BYTES_PER_FLOAT = 4;
 const documents = {
   chapter: "test/fixtures/documents/chapter",
   story: "examples/documents/story",
-  book: sharedPath("documents/book.txt")?.replace(/\.txt$/, ""),
+  book: sharedPath("documents/book"),
 };
 /** What each reading left in the cache, in bytes. */
 const caches: number[] = [];
 
 for (const [name, path] of Object.entries(documents)) {
-  if (path === undefined) continue;
-  test(`${name}: one reading answers all eight questions`, async () => {
-    assert.ok(existsSync(`${path}.txt`));
+  needs(test, `${path}.txt`, `${name}: one reading answers all eight questions`, async () => {
     // 8-bit weights take half the time.
     const model = await loadModel("models/nano", { weights: "q8" });
     try {

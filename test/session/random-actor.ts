@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { loadModel, MemoryError, type Model, type Session, SiskinError } from "../../src/node.ts";
 import type { ScorePress, SelectPress } from "../../src/press/press.ts";
 import { drawnModel } from "../support/drawn-model.ts";
-import { Dice } from "../support/draws.ts";
+import { Dice } from "../support/random.ts";
 
 export const model = await loadModel(drawnModel());
 const { headSize } = model.config;

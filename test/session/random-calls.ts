@@ -1,7 +1,7 @@
 /** The calls of the random test of sessions; each checks what it did. */
 import * as assert from "uvu/assert";
 import { BusyError, MemoryError, press, SiskinError } from "../../src/node.ts";
-import type { Dice } from "../support/draws.ts";
+import type { Dice } from "../support/random.ts";
 import {
   type Actor,
   brokenPress,

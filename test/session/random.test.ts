@@ -5,7 +5,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ScorePress } from "../../src/press/press.ts";
-import { Dice } from "../support/draws.ts";
+import { Dice } from "../support/random.ts";
 import { Actor, bytesInUse, Faults, gather, keyHeads, layers, model, tokens } from "./random-actor.ts";
 import { calls } from "./random-calls.ts";
 

@@ -19,17 +19,23 @@ import { kvzip } from "../../src/press/kvzip.ts";
 import { nonCausalAttention } from "../../src/press/non-causal-attention.ts";
 import { observedAttention } from "../../src/press/observed-attention.ts";
 import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
-import { assertSame } from "../core/support.ts";
-import { answers, checkAnswers, documentPath, questions } from "../runtimes/document.ts";
+import { assertSame } from "../support/assertions.ts";
+import { answers, checkAnswers, documentPath, questions } from "../support/documents.ts";
 
 const test = suite("reading in the large");
 const text = readFileSync(`${documentPath}.txt`, "utf8");
 let model: Model;
 let tokens: Int32Array;
+/** Has read the whole text for all questions. */
+let whole: Session;
+/** What it told while it read. */
+const heard: ReadProgress[] = [];
 
 test.before(async () => {
   model = await loadModel("models/nano");
   tokens = model.tokenizer.encode(text);
+  whole = model.createSession();
+  await whole.read(tokens, { questions, onProgress: (progress) => heard.push(progress) });
 });
 test.after(() => model.dispose());
 
@@ -51,9 +57,6 @@ function assertSameContent(actual: Session, expected: Session): void {
 }
 
 test("an aborted session stands where it says, and the rest read later gives the same bits as no abort", async () => {
-  const whole = model.createSession();
-  const heard: ReadProgress[] = [];
-  await whole.read(tokens, { questions, onProgress: (progress) => heard.push(progress) });
   const session = model.createSession();
   const controller = new AbortController();
   let last: ReadProgress | undefined;
@@ -83,7 +86,6 @@ test("an aborted session stands where it says, and the rest read later gives the
   );
   assert.ok(heard.every((progress) => progress.tokensTotal === tokens.length + model.prompt.head.length));
   session.dispose();
-  whole.dispose();
 });
 
 test("a signal that is aborted from the start leaves an empty session", async () => {
@@ -97,8 +99,7 @@ test("a signal that is aborted from the start leaves an empty session", async ()
 });
 
 test("a stream that waits is a pause, in which the session answers from what it has", async () => {
-  const [whole, session] = [model.createSession(), model.createSession()];
-  await whole.read(text, { questions });
+  const session = model.createSession();
   let open = () => {};
   const gate = new Promise<void>((resolve) => (open = resolve));
   let waits = () => {};
@@ -124,7 +125,6 @@ test("a stream that waits is a pause, in which the session answers from what it 
   assert.equal([...totals], [undefined]);
   assertSameContent(session, whole);
   session.dispose();
-  whole.dispose();
 });
 
 test("facts of two documents read one after the other are answered, with new questions behind both", async () => {
@@ -175,16 +175,18 @@ for (const press of [keyDiff(), expectedAttention(), knorm()]) {
 }
 
 test("read without questions, a document is read for the generic ones, and most of its facts stay", async () => {
-  const [session, named] = [model.createSession(), model.createSession()];
+  const [short, named] = [model.createSession(), model.createSession()];
+  await short.read(tokens.subarray(0, 600), { budget: 200 });
+  await named.read(tokens.subarray(0, 600), { budget: 200, questions: GENERIC_QUESTIONS });
+  assertSameContent(short, named);
+  const session = model.createSession();
   await session.read(text, { budget: 1024 });
-  await named.read(text, { budget: 1024, questions: GENERIC_QUESTIONS });
-  assertSameContent(session, named);
   let right = 0;
   for (const [index, question] of questions.entries()) {
     if ((await answer(session, question)).includes(answers[index]!)) right++;
   }
   assert.ok(right >= 5, `${right} of ${questions.length}`);
-  for (const each of [session, named]) each.dispose();
+  for (const each of [short, named, session]) each.dispose();
 });
 
 test("where heads differ in length, questions cannot go on", async () => {
@@ -239,6 +241,8 @@ test("methods that score a whole pass keep an entry's score from chunk to chunk"
   for (const press of [observedAttention(), nonCausalAttention(), compactor({ blending: 0.5 })]) {
     const read = model.createSession();
     await read.read(tokens.subarray(0, 400), { press, budget: 150, chunkLength: 256 });
+    /** What the press keeps of the first chunk alone, by budget. */
+    const aloneBy = new Map<number, Session>();
     for (const layer of [0, model.config.layers - 1]) {
       for (let head = 0; head < model.config.keyHeads; head++) {
         const kept = read.positions(layer, head);
@@ -246,13 +250,16 @@ test("methods that score a whole pass keep an entry's score from chunk to chunk"
         const survivors = kept.filter((position) => position < 256);
         assert.ok(survivors.length > 0 && survivors.length < 150, `${press.name}: ${survivors.length}`);
         // What is left of the first chunk are the highest scores that it had alone.
-        const alone = model.createSession();
-        alone.prefill(first, { press, budget: survivors.length });
+        let alone = aloneBy.get(survivors.length);
+        if (!alone) {
+          alone = model.createSession();
+          alone.prefill(first, { press, budget: survivors.length });
+          aloneBy.set(survivors.length, alone);
+        }
         assert.equal(survivors, alone.positions(layer, head), `${press.name}, layer ${layer}, head ${head}`);
-        alone.dispose();
       }
     }
-    read.dispose();
+    for (const session of [read, ...aloneBy.values()]) session.dispose();
   }
 });
 

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { ArgumentError } from "../../src/errors.ts";
 import { createSampler, likeliest, type SamplingOptions } from "../../src/session/sampling.ts";
 import { StopFilter } from "../../src/session/stopping.ts";
-import { integers, normals } from "../core/support.ts";
+import { integers, normals } from "../support/random.ts";
 
 const test = suite("sampling and stopping");
 const logits = Float32Array.of(1, 3, -1, 2, 0.5, -4);

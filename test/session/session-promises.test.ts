@@ -19,7 +19,7 @@ import {
   tova,
 } from "../../src/node.ts";
 import { drawnModel } from "../support/drawn-model.ts";
-import { Dice } from "../support/draws.ts";
+import { Dice } from "../support/random.ts";
 
 const test = suite("sessions: promises");
 const model = await loadModel(drawnModel());

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadModel, type Session } from "../../src/node.ts";
 import type { SelectPress } from "../../src/press/press.ts";
-import { documentPath } from "../runtimes/document.ts";
+import { documentPath } from "../support/documents.ts";
 
 const test = suite("stale positions");
 const model = await loadModel("models/nano", { weights: "q8" });

@@ -1,6 +1,6 @@
 /** A model of drawn weights, small enough for thousands of passes, as a record of files. */
 import { writeSafetensors } from "../../src/formats/safetensors-write.ts";
-import { draws } from "./draws.ts";
+import { seededRandom } from "./random.ts";
 
 /** Sizes of the model: two layers, four query heads over two KV heads of 32, a window of 256 tokens, 270 tokens. */
 const drawnConfig = {
@@ -27,7 +27,7 @@ const template =
 
 /** The files of the model; equal seeds give equal weights. */
 export function drawnModel(seed = 1): Record<string, Uint8Array<ArrayBuffer>> {
-  const next = draws(seed);
+  const next = seededRandom(seed);
   const { hidden_size: width, intermediate_size: inner, head_dim: head } = drawnConfig;
   const shapes: Record<string, number[]> = { "model.embed_tokens.weight": [drawnConfig.vocab_size, width] };
   for (let layer = 0; layer < drawnConfig.num_hidden_layers; layer++) {

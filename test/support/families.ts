@@ -1,17 +1,26 @@
-/** The tiny models of other architectures that lie in the shared folder, ready to load. */
-import { readFileSync } from "node:fs";
+/** Tiny models of twelve architectures with random weights, and what transformers makes of them. */
+import { readdirSync, readFileSync } from "node:fs";
+import { readSafetensors, type SafetensorsArrays } from "../../src/formats/safetensors-arrays.ts";
 import type { ModelSource } from "../../src/node.ts";
-import { sharedPath } from "./shared.ts";
 
-/** A model's files. @returns undefined, after printing one line, when they are not there */
-export function familySource(name: string): ModelSource | undefined {
-  const config = sharedPath(`fixtures/families/${name}/config.json`);
-  if (config === undefined) return undefined;
+const folder = "test/fixtures/families";
+
+/** All there are. */
+export const familyNames: readonly string[] = readdirSync(folder).sort();
+
+/** A model's files, ready to load. */
+export function familySource(name: string): ModelSource {
+  const file = (part: string) => new Uint8Array(readFileSync(`${folder}/${name}/${part}`));
   return {
-    "config.json": new Uint8Array(readFileSync(config)),
-    "model.safetensors": new Uint8Array(readFileSync(config.replace("config.json", "model.safetensors"))),
+    "config.json": file("config.json"),
+    "model.safetensors": file("model.safetensors"),
     "tokenizer.json": byteTokenizer(),
   };
+}
+
+/** What is recorded of a model; of some also, under `rerotated.`, what kept keys become in other places. */
+export function familyRecords(name: string): SafetensorsArrays {
+  return readSafetensors(readFileSync(`${folder}/${name}/expected.safetensors`));
 }
 
 /** A tokenizer.json of 256 single letters: these models are fed tokens only. */

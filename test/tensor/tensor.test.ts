@@ -3,7 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultCore } from "../../src/core/default-core.ts";
 import { loadCore, Tensor } from "../../src/node.ts";
-import { assertNear, integers, normals, ROUNDING } from "../core/support.ts";
+import { assertNear, ROUNDING } from "../support/assertions.ts";
+import { integers, normals } from "../support/random.ts";
 
 const test = suite("tensor");
 const draw = normals(1);

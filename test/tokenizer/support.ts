@@ -1,9 +1,11 @@
 /** The tokenizers and recorded cases that several tests use. */
 import { readFileSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { gguf } from "@huggingface/gguf";
+import { openGguf } from "../../src/formats/gguf.ts";
+import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
+import { bytesSource } from "../../src/formats/source.ts";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { sharedPath } from "../support/shared.ts";
+import { makeGguf } from "../support/files.ts";
+import { nanoKeys } from "../support/nano-gguf.ts";
 
 export interface Fixture {
   strings: {
@@ -43,34 +45,26 @@ export function nano(): Tokenizer {
   );
 }
 
-/** The tokenizer of a GGUF in the shared folder. */
-export async function fromSharedGguf(relative: string): Promise<Tokenizer | undefined> {
-  const path = sharedPath(relative);
-  if (!path) return undefined;
-  const file = await open(path);
-  const { size } = await file.stat();
-  const read = async (_: unknown, options?: RequestInit) => {
-    const range = new Headers(options?.headers).get("range");
-    const [first, last] = /(\d+)-(\d+)/.exec(range!)!.slice(1).map(Number);
-    const bytes = new Uint8Array(Math.min(last! + 1, size) - first!);
-    await file.read(bytes, 0, bytes.length, first!);
-    return new Response(bytes, { status: 206, headers: { "content-range": `bytes ${first}-${last}/${size}` } });
-  };
-  const { metadata } = await gguf("https://blob.invalid/model.gguf", { fetch: read as typeof fetch });
-  await file.close();
-  const values = metadata as unknown as Record<string, unknown>;
-  return Tokenizer.fromGguf((key) => values[key], "model.gguf");
+/** Nano's tokenizer as a GGUF file holds it. */
+export async function nanoFromGguf(): Promise<Tokenizer> {
+  const { metadata } = await openGguf(bytesSource("nano.gguf", makeGguf({ keys: nanoKeys() })));
+  return Tokenizer.fromGguf((key) => metadata.get(key), "nano.gguf");
 }
 
-export const smollm2 = () => fromSharedGguf("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-
-/** Whole numbers from 0 to below `limit`, the same for the same seed (mulberry32). */
-export function random(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
+/** SmolLM2's tokenizer as its GGUF file holds it; every token but the first ones is what a merge makes. */
+export function smollm2(): Tokenizer {
+  const file = readSafetensors(readFileSync("test/fixtures/tokenizer/smollm2-vocabulary.safetensors"));
+  const values = JSON.parse(file.metadata.get("keys")!);
+  const tokens: string[] = values["tokenizer.ggml.tokens"];
+  const types: number[] = values["tokenizer.ggml.token_type"];
+  const pairs = new Uint16Array(file.u8("merges").buffer);
+  const merges: string[] = [];
+  for (let index = 0; index < pairs.length; index += 2) {
+    const [left, right] = [tokens[pairs[index]!]!, tokens[pairs[index + 1]!]!];
+    merges.push(`${left} ${right}`);
+    tokens.push(left + right);
+    types.push(1);
+  }
+  values["tokenizer.ggml.merges"] = merges;
+  return Tokenizer.fromGguf((key) => values[key], "smollm2.gguf");
 }

@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { StreamDecoder } from "../../src/tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { type Fixture, fixture, fromSharedGguf, nano, smollm2 } from "./support.ts";
+import { type Fixture, fixture, nano, nanoFromGguf, smollm2 } from "./support.ts";
 
 const ids = (tokens: Int32Array) => [...tokens];
 
@@ -49,9 +49,7 @@ function cases(label: string, tokenizer: Tokenizer, recorded: Fixture) {
 
 const recorded = fixture("nano");
 cases("nano", nano(), recorded);
-const nanoGguf = await fromSharedGguf("models/nano/nano-Q8_0.gguf");
-if (nanoGguf) cases("nano from GGUF", nanoGguf, recorded);
-const large = await smollm2();
-if (large) cases("smollm2", large, fixture("smollm2"));
+cases("nano from GGUF", await nanoFromGguf(), recorded);
+cases("smollm2", smollm2(), fixture("smollm2"));
 
 test.run();

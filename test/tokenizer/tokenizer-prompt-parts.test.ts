@@ -28,9 +28,8 @@ test("the frame of nano", () => {
   assert.is(tokenizer.decode(parts.tail), "<|end|><|assistant|>");
 });
 
-test("the frame is the template's own ids around one message", async () => {
-  const large = await smollm2();
-  if (!large) return;
+test("the frame is the template's own ids around one message", () => {
+  const large = smollm2();
   const { head, question } = promptParts(large.chatTemplate, large);
   const content = "Anna has a dog.\n\nWho has a dog?";
   const rendered = large.chatTemplate!.render([{ role: "user", content }], { addGenerationPrompt: true });
