@@ -48,7 +48,6 @@ for (const [name, source] of Object.entries({
   "much indentation of JSON": "{{ [[[[[1]]]]]|tojson(indent=999999999) }}",
   "long separators": `${million}{{ range(1000)|list|tojson(separators=(a, ':')) }}`,
   "a filled batch": "{{ [1]|batch(999999999, 'x')|list }}",
-  "many slices": "{{ [1]|slice(999999999, 'x')|list }}",
   "a macro that calls itself": "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
   "a macro that calls itself twice":
     "{% macro f(n) %}{% if n > 0 %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",

@@ -3,17 +3,18 @@ import { Fault, isText, isTrue, type Named, textOf, typeName, type Value } from 
 
 /**
  * The arguments in the order of the parameters, undefined for those not given.
- * @param parameters names; behind "/" they can be given by name, one with "?" may be left out
+ * @param parameters names with spaces between; behind "/" they can be given by name, one with "?" may be left out
  * @throws Fault as Python would raise
  */
 export function bind(
   name: string,
-  parameters: readonly string[],
+  parameters: string,
   positional: readonly Value[],
   named: Named,
 ): (Value | undefined)[] {
-  const all = parameters.filter((parameter) => parameter !== "/");
-  const positionalOnly = Math.max(0, parameters.indexOf("/"));
+  const list = parameters === "" ? [] : parameters.split(" ");
+  const all = list.filter((parameter) => parameter !== "/");
+  const positionalOnly = Math.max(0, list.indexOf("/"));
   if (positional.length > all.length)
     throw new Fault(`${name}() takes at most ${all.length} arguments (${positional.length} given)`);
   const result: (Value | undefined)[] = all.map((_, index) => positional[index]);

@@ -106,7 +106,6 @@ export type Statement =
       readonly body: readonly Statement[];
       readonly scope: Names;
     }
-  | { readonly type: "block"; readonly body: readonly Statement[]; readonly scope: Names; readonly isScoped: boolean }
   | { readonly type: "break" | "continue" };
 
 /**

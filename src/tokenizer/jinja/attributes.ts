@@ -33,16 +33,18 @@ const changing = {
   list: ["append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"],
 };
 
-/** Attributes that Python's own values have and templates have no use for: said, not taken for missing. */
-const others: Record<string, string> = {
-  str: "encode format_map maketrans translate",
-  int: "as_integer_ratio bit_count bit_length conjugate denominator from_bytes imag numerator real to_bytes",
-  float: "as_integer_ratio conjugate fromhex hex imag real",
-  dict_keys: "isdisjoint mapping",
-  dict_items: "isdisjoint mapping",
-  dict_values: "mapping",
-  generator: "close send throw",
-};
+/** Methods of texts that templates have no use for: said, not taken for missing. */
+const otherMethods = [
+  "casefold",
+  "encode",
+  "expandtabs",
+  "format_map",
+  "isidentifier",
+  "isprintable",
+  "maketrans",
+  "swapcase",
+  "translate",
+];
 
 /** The attribute of a value, else its item, else undefined. @throws Fault for those of what is not there */
 export function getAttribute(value: Value, name: string, budget: Budget): Value {
@@ -60,7 +62,7 @@ export function getItem(value: Value, key: Value, budget: Budget): Value {
 }
 
 /** The attribute alone; undefined where there is none. */
-export function attributeOf(value: Value, name: string, budget: Budget): Value | undefined {
+function attributeOf(value: Value, name: string, budget: Budget): Value | undefined {
   budget.characters(name.length);
   if (name.startsWith("__") && name.endsWith("__")) return forbidden(value, name);
   if (value instanceof Undefined) return value.fail();
@@ -80,12 +82,6 @@ export function attributeOf(value: Value, name: string, budget: Budget): Value |
     return listMethod(value, name, budget);
   }
   if (value instanceof Float && name === "is_integer") return method(name, () => Number.isInteger(value.value), budget);
-  return refused(value, name);
-}
-
-function refused(value: Value, name: string): undefined {
-  if (others[typeName(value)]?.split(" ").includes(name) && !(typeof value === "boolean"))
-    throw new Fault(`the attribute ${name} of a ${typeName(value)} is not supported`);
   return undefined;
 }
 
@@ -136,11 +132,12 @@ function textMethod(text: string, name: string, budget: Budget): Value | undefin
   if (name === "join")
     return method(
       name,
-      (given, named) => joinTexts(text, iterate(bind(name, ["iterable", "/"], given, named)[0]!, budget), budget),
+      (given, named) => joinTexts(text, iterate(bind(name, "iterable /", given, named)[0]!, budget), budget),
       budget,
     );
   const found = stringMethods.get(name);
-  if (!found) return refused(text, name);
+  if (otherMethods.includes(name)) throw new Fault(`the method ${name} of a str is not supported`);
+  if (!found) return undefined;
   const [parameters, call] = found;
   return method(
     name,
@@ -178,7 +175,7 @@ const dictMethods: ReadonlyMap<string, DictMethod> = new Map<string, DictMethod>
   [
     "get",
     (dict, given, named, budget) => {
-      const [key, otherwise] = bind("get", ["key", "default?", "/"], given, named);
+      const [key, otherwise] = bind("get", "key default? /", given, named);
       return orElse(dict.get(key!, budget), () => orElse(otherwise, () => null));
     },
   ],
@@ -195,7 +192,7 @@ function listMethod(value: readonly Value[] | Tuple | Range, name: string, budge
     return method(
       name,
       (given, named) => {
-        const [wanted] = bind(name, ["value", "/"], given, named);
+        const [wanted] = bind(name, "value /", given, named);
         let count = 0;
         for (const item of iterate(value, budget)) if (equals(item, wanted!, budget)) count++;
         return count;
@@ -206,7 +203,7 @@ function listMethod(value: readonly Value[] | Tuple | Range, name: string, budge
   return method(
     name,
     (given, named) => {
-      const [wanted, start, stop] = bind(name, ["value", "start?", "stop?", "/"], given, named);
+      const [wanted, start, stop] = bind(name, "value start? stop? /", given, named);
       const limit = (place: Value | undefined, otherwise: number) => {
         const index = asWhole(place, otherwise);
         return Math.min(items.length, index < 0 ? Math.max(0, index + items.length) : index);

@@ -103,7 +103,7 @@ const simple: Record<string, readonly [count: number, holds: (value: Value, give
 /** The tests by name, but those for names of filters and tests. */
 export const plainTests: ReadonlyMap<string, Operation> = new Map(
   Object.entries(simple).map(([name, [count, holds]]): [string, Operation] => {
-    const parameters = count === 0 ? [] : ["other"];
+    const parameters = count === 0 ? "" : "other";
     return [
       name,
       (value, positional, named, budget) => {

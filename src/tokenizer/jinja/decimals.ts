@@ -6,7 +6,10 @@ const MOST_DIGITS = 100;
 
 /** The first digits of a finite number that is not negative, and the power of ten of the first. */
 function rounded(value: number, keep: (power: number) => number): { digits: string; power: number } {
-  const [mantissa, exponent] = value.toExponential(MOST_DIGITS).split("e") as [string, string];
+  const [mantissa, exponent] = (Number.isFinite(value) ? value : 0).toExponential(MOST_DIGITS).split("e") as [
+    string,
+    string,
+  ];
   let power = Number(exponent);
   const all = mantissa.replace(".", "");
   const count = keep(power);
@@ -43,8 +46,8 @@ export function exponentialText(value: number, precision: number): string {
   return `${digits[0]}${fraction && `.${fraction}`}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
 
-/** `%.{precision}g` of a finite number that is not negative. @param alternate keep zeros at the end */
-export function generalText(value: number, precision: number, alternate: boolean): string {
+/** `%.{precision}g` of a finite number that is not negative. */
+export function generalText(value: number, precision: number): string {
   const significant = Math.max(1, precision);
   checked(significant);
   const exponential = exponentialText(value, significant - 1);
@@ -53,7 +56,7 @@ export function generalText(value: number, precision: number, alternate: boolean
     power < -4 || power >= significant
       ? exponential.split("e")
       : [fixedText(value, Math.max(0, significant - 1 - power)), undefined];
-  const short = alternate || !mantissa!.includes(".") ? mantissa : mantissa!.replace(/\.?0+$/, "");
+  const short = mantissa!.includes(".") ? mantissa!.replace(/\.?0+$/, "") : mantissa;
   return exponent === undefined ? short! : `${short}e${exponent}`;
 }
 

@@ -1,6 +1,5 @@
 /** The filters of Jinja: those for lists here, all of them by name. */
 import { asBoolean, asText, asWhole, bind } from "./arguments.ts";
-import { attributeOf } from "./attributes.ts";
 import type { Budget } from "./budget.ts";
 import { type Operation, plainTests } from "./checks.ts";
 import { compareValues, equals, length } from "./compare.ts";
@@ -62,7 +61,6 @@ function groupBy(value: Value, [attribute, otherwise, isSensitive]: Given, budge
 }
 
 const listFilters: SimpleFilters = {
-  attr: ["name", (value, [name], budget) => attributeExists(value, asText(name), budget)],
   batch: [
     "linecount fill_with?",
     (value, [count, fill], budget) =>
@@ -155,26 +153,6 @@ const listFilters: SimpleFilters = {
       return stream(items.reverse(), budget, (all) => all);
     },
   ],
-  slice: [
-    "slices fill_with?",
-    (value, [count, fill], budget) =>
-      stream([null], budget, function* () {
-        const items = listOf(value, budget);
-        const slices = asWhole(count, 1);
-        if (slices === 0) throw new Fault("integer division or modulo by zero");
-        const size = Math.floor(items.length / slices);
-        const longer = items.length - size * slices;
-        for (let index = 0, start = 0; index < slices; index++) {
-          const end = start + size + (index < longer ? 1 : 0);
-          budget.step();
-          budget.slots(end - start + 1);
-          const part = items.slice(start, end);
-          if (fill !== undefined && fill !== null && index >= longer) part.push(fill);
-          yield part;
-          start = end;
-        }
-      }),
-  ],
   sort: [
     "reverse? case_sensitive? attribute?",
     (value, [reverse, isSensitive, attribute], budget) => {
@@ -215,12 +193,6 @@ const listFilters: SimpleFilters = {
       }),
   ],
 };
-
-function attributeExists(value: Value, name: string, budget: Budget): Value {
-  const missing = newUndefined(`'${typeName(value)} object' has no attribute '${name}'`);
-  if (value instanceof Undefined) return value.fail();
-  return orElse(attributeOf(value, name, budget), () => missing);
-}
 
 function refuseItems(value: Value): never {
   if (value instanceof Undefined) value.fail();
@@ -264,8 +236,10 @@ function namedTest(name: Value): Operation {
 /** The filters by name. */
 export const filters: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ...Object.entries({ ...listFilters, ...textFilters }).map(([name, [parameters, apply]]): [string, Operation] => {
-    const list = parameters === "" ? [] : parameters.split(" ");
-    return [name, (value, positional, named, budget) => apply(value, bind(name, list, positional, named), budget)];
+    return [
+      name,
+      (value, positional, named, budget) => apply(value, bind(name, parameters, positional, named), budget),
+    ];
   }),
   [
     "format",
@@ -308,10 +282,14 @@ export const filters: ReadonlyMap<string, Operation> = new Map<string, Operation
 
 /** Filters that Jinja has and this has not. */
 export const unsupportedFilters: ReadonlySet<string> = new Set([
+  "attr",
   "filesizeformat",
+  "forceescape",
   "pprint",
   "random",
+  "slice",
   "striptags",
+  "truncate",
   "urlencode",
   "urlize",
   "wordwrap",

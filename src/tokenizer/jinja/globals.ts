@@ -28,7 +28,7 @@ const LONGEST_RANGE = 100_000;
 export function globals(budget: Budget, now: Date): Map<string, Value> {
   const functions: Record<string, (positional: readonly Value[], named: Named) => Value> = {
     range(positional, named) {
-      const given = bind("range", ["start", "stop?", "step?", "/"], positional, named);
+      const given = bind("range", "start stop? step? /", positional, named);
       for (const value of given) if (value instanceof Undefined) value.fail();
       const [first, second, step] = given.map((value) => (value === undefined ? undefined : asWhole(value, 0)));
       if (step === 0) throw new Fault("range() arg 3 must not be zero");
@@ -47,45 +47,12 @@ export function globals(budget: Budget, now: Date): Map<string, Value> {
       }
       return new Namespace(attributes);
     },
-    cycler(items) {
-      if (items.length === 0) throw new Fault("at least one item has to be provided");
-      let place = 0;
-      const next = new Callable("next", () => {
-        const item = items[place]!;
-        place = (place + 1) % items.length;
-        return item;
-      });
-      const reset = new Callable("reset", () => {
-        place = 0;
-        return null;
-      });
-      const methods = new Map<string, () => Value>([
-        ["current", () => items[place]!],
-        ["next", () => next],
-        ["reset", () => reset],
-        ["pos", () => place],
-      ]);
-      return new Attributes("Cycler", (name) => methods.get(name)?.());
-    },
-    joiner(positional, named) {
-      const [separator = ", "] = bind("joiner", ["sep?"], positional, named);
-      let isUsed = false;
-      const join = () => {
-        const result = isUsed ? separator : "";
-        isUsed = true;
-        return result;
-      };
-      return new Callable("joiner", join);
-    },
-    lipsum() {
-      throw new Fault("lipsum is not supported");
-    },
     raise_exception(positional, named) {
-      const [message] = bind("raise_exception", ["message"], positional, named);
+      const [message] = bind("raise_exception", "message", positional, named);
       throw new Refusal(str(message!, budget));
     },
     strftime_now(positional, named) {
-      const [format] = bind("strftime_now", ["format"], positional, named);
+      const [format] = bind("strftime_now", "format", positional, named);
       if (!isText(format!)) throw new Fault(`strftime() argument 1 must be str, not ${typeName(format!)}`);
       return strftime(textOf(format), now, budget);
     },
@@ -98,7 +65,7 @@ export function globals(budget: Budget, now: Date): Map<string, Value> {
     }),
   ]);
   const fromKeys = new Callable("fromkeys", (positional, named) => {
-    const [keys, value = null] = bind("fromkeys", ["iterable", "value?", "/"], positional, named);
+    const [keys, value = null] = bind("fromkeys", "iterable value? /", positional, named);
     const dict = new Dict();
     for (const key of iterate(keys!, budget)) {
       dict.set(key, value, budget);

@@ -12,13 +12,10 @@ import { Callable, Dict, Fault, isTrue, type Named, Namespace, Tuple, Undefined,
 type Signal = "break" | "continue" | undefined;
 
 export class Interpreter extends ExpressionInterpreter {
-  #root!: Frame;
-
   /** @returns the template's output @throws Fault as Python would raise, Refusal when the template refuses */
   run({ body, scope }: Program): string {
-    this.#root = new Frame(undefined, scope);
     const output: string[] = [];
-    this.#execute(body, this.#root, output);
+    this.#execute(body, new Frame(undefined, scope), output);
     return output.join("");
   }
 
@@ -105,10 +102,6 @@ export class Interpreter extends ExpressionInterpreter {
         const inner = new Frame(frame, statement.scope);
         for (const [index, target] of statement.targets.entries())
           this.#assign(target, this.evaluate(statement.values[index]!, frame), inner);
-        return this.#execute(statement.body, inner, output);
-      }
-      case "block": {
-        const inner = new Frame(statement.isScoped ? frame : this.#root, statement.scope);
         return this.#execute(statement.body, inner, output);
       }
       case "break":

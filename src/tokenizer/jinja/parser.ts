@@ -16,7 +16,7 @@ export function parse(source: string): Program {
 }
 
 /** Statements that Jinja knows and that need other templates or change how values are written. */
-const unsupported = ["extends", "include", "import", "from", "autoescape"];
+const unsupported = ["extends", "block", "include", "import", "from", "autoescape"];
 
 class Parser extends ExpressionParser {
   /** Loops around this place that `break` would leave, and all of them. */
@@ -112,8 +112,6 @@ class Parser extends ExpressionParser {
         }
         return { type: "output", nodes };
       }
-      case "block":
-        return this.#block();
       case "break":
       case "continue":
         if (this.#loops === 0) return this.fail(`'${text}' outside loop`);
@@ -219,18 +217,6 @@ class Parser extends ExpressionParser {
       return this.#body(["endwith"]);
     });
     return { type: "with", targets, values, body, scope };
-  }
-
-  #block(): Statement {
-    const name = this.expect("name").text;
-    const isScoped = this.skipName("scoped");
-    if (this.skipName("required")) return this.fail("required blocks are not supported");
-    const loops = this.#loops;
-    this.#loops = 0;
-    const [scope, [body]] = this.#scoped(() => this.#body(["endblock"]));
-    this.#loops = loops;
-    this.skipName(name);
-    return { type: "block", body, scope, isScoped };
   }
 
   #macro(name: string, hasSignature: boolean, end: string): MacroNode {

@@ -202,10 +202,8 @@ const textTests: Record<string, (text: string, budget: Budget) => boolean> = {
   isascii: isAll(/^[\0-\x7f]*$/),
   isdecimal: isAll(/^\p{Nd}+$/u),
   isdigit: isAll(new RegExp(`^[${digits}]+$`, "u")),
-  isidentifier: isAll(/^[\p{XIDS}_]\p{XIDC}*$/u),
   islower: cased(lower, /[\p{Uppercase}\p{Lt}]/u),
   isnumeric: isAll(/^\p{N}+$/u),
-  isprintable: isAll(/^(?:[^\p{C}\p{Z}]| )*$/u),
   isspace: (text, budget) => text !== "" && strip(text, undefined, budget) === "",
   istitle: (text, budget) => /\p{Cased}/u.test(text) && title(text, budget) === text,
   isupper: cased(upper, /[\p{Lowercase}\p{Lt}]/u),
@@ -216,135 +214,93 @@ export const isUpper = textTests.isupper!;
 
 /** A method: its parameters as `bind` takes them, and what it does. */
 type StringMethod = readonly [
-  parameters: readonly string[],
+  parameters: string,
   call: (text: string, given: readonly (Value | undefined)[], budget: Budget) => Value,
 ];
 
 const optional = (value: Value | undefined) => (value === undefined || value === null ? undefined : asText(value));
 
+const stripping = (left: boolean, right: boolean): StringMethod => [
+  "chars? /",
+  (text, [characters], budget) => stripped(text, optional(characters), left, right, budget),
+];
+const splitting = (backwards: boolean): StringMethod => [
+  "sep? maxsplit?",
+  (text, [separator, most], budget) => split(text, separator, most, backwards, budget),
+];
+const parting = (backwards: boolean): StringMethod => [
+  "sep /",
+  (text, [separator], budget) => partition(text, separator, backwards, budget),
+];
+const finding = (backwards: boolean, mustBeThere: boolean): StringMethod => [
+  "sub start? end? /",
+  (text, [part, ...range], budget) => {
+    const place = find(text, part, range, backwards, budget);
+    if (place < 0 && mustBeThere) throw new Fault("substring not found");
+    return place;
+  },
+];
+const having = (atStart: boolean): StringMethod => [
+  "prefix start? end? /",
+  (text, [wanted, ...range], budget) => hasAtEnd(text, wanted, range, atStart, budget),
+];
+const justifying = (side: "left" | "right" | "both"): StringMethod => [
+  "width fill? /",
+  (text, [width, fill], budget) => justified(text, asWhole(width, 0), optional(fill) ?? " ", side, budget),
+];
+const testing = (test: (text: string, budget: Budget) => boolean): StringMethod => [
+  "",
+  (text, _, budget) => test(text, budget),
+];
+
 /** The methods by name, but `format` and `join`, which need more than the text. */
-export const stringMethods: ReadonlyMap<string, StringMethod> = new Map<string, StringMethod>([
-  ["capitalize", [[], capitalize]],
-  ["casefold", [[], (text) => text.toUpperCase().toLowerCase()]],
-  [
-    "center",
-    [
-      ["width", "fill?", "/"],
-      (text, [width, fill], budget) => justified(text, asWhole(width, 0), optional(fill) ?? " ", "both", budget),
-    ],
-  ],
-  [
-    "count",
-    [
-      ["sub", "start?", "end?", "/"],
+export const stringMethods: ReadonlyMap<string, StringMethod> = new Map<string, StringMethod>(
+  Object.entries({
+    ...Object.fromEntries(Object.entries(textTests).map(([name, test]) => [name, testing(test)])),
+    capitalize: ["", capitalize],
+    center: justifying("both"),
+    count: [
+      "sub start? end? /",
       (text, [part, ...range], budget) => countOf(sliced(text, range, budget), asText(part), budget),
     ],
-  ],
-  [
-    "endswith",
-    [
-      ["suffix", "start?", "end?", "/"],
-      (text, [suffix, ...range], budget) => hasAtEnd(text, suffix, range, false, budget),
+    endswith: having(false),
+    find: finding(false, false),
+    index: finding(false, true),
+    ljust: justifying("left"),
+    lower: ["", (text) => text.toLowerCase()],
+    lstrip: stripping(true, false),
+    partition: parting(false),
+    removeprefix: [
+      "prefix /",
+      (text, [part]) => (text.startsWith(asText(part)) ? text.slice(asText(part).length) : text),
     ],
-  ],
-  ["expandtabs", [["tabsize?"], (text, [size], budget) => expandTabs(text, asWhole(size, 8), budget)]],
-  [
-    "find",
-    [["sub", "start?", "end?", "/"], (text, [part, ...range], budget) => find(text, part, range, false, budget)],
-  ],
-  [
-    "index",
-    [["sub", "start?", "end?", "/"], (text, [part, ...range], budget) => found(find(text, part, range, false, budget))],
-  ],
-  [
-    "ljust",
-    [
-      ["width", "fill?", "/"],
-      (text, [width, fill], budget) => justified(text, asWhole(width, 0), optional(fill) ?? " ", "left", budget),
+    removesuffix: [
+      "suffix /",
+      (text, [part]) => (text.endsWith(asText(part)) ? text.slice(0, text.length - asText(part).length) : text),
     ],
-  ],
-  ["lower", [[], (text) => text.toLowerCase()]],
-  [
-    "lstrip",
-    [["chars?", "/"], (text, [characters], budget) => stripped(text, optional(characters), true, false, budget)],
-  ],
-  ["partition", [["sep", "/"], (text, [separator], budget) => partition(text, separator, false, budget)]],
-  [
-    "removeprefix",
-    [["prefix", "/"], (text, [prefix]) => (text.startsWith(asText(prefix)) ? text.slice(asText(prefix).length) : text)],
-  ],
-  [
-    "removesuffix",
-    [
-      ["suffix", "/"],
-      (text, [suffix]) => (text.endsWith(asText(suffix)) ? text.slice(0, text.length - asText(suffix).length) : text),
-    ],
-  ],
-  [
-    "replace",
-    [
-      ["old", "new", "count?", "/"],
+    replace: [
+      "old new count? /",
       (text, [old, replacement, count], budget) =>
         replace(text, asText(old), asText(replacement), asWhole(count, -1), budget),
     ],
-  ],
-  [
-    "rfind",
-    [["sub", "start?", "end?", "/"], (text, [part, ...range], budget) => find(text, part, range, true, budget)],
-  ],
-  [
-    "rindex",
-    [["sub", "start?", "end?", "/"], (text, [part, ...range], budget) => found(find(text, part, range, true, budget))],
-  ],
-  [
-    "rjust",
-    [
-      ["width", "fill?", "/"],
-      (text, [width, fill], budget) => justified(text, asWhole(width, 0), optional(fill) ?? " ", "right", budget),
-    ],
-  ],
-  ["rpartition", [["sep", "/"], (text, [separator], budget) => partition(text, separator, true, budget)]],
-  ["rsplit", [["sep?", "maxsplit?"], (text, [separator, most], budget) => split(text, separator, most, true, budget)]],
-  [
-    "rstrip",
-    [["chars?", "/"], (text, [characters], budget) => stripped(text, optional(characters), false, true, budget)],
-  ],
-  ["split", [["sep?", "maxsplit?"], (text, [separator, most], budget) => split(text, separator, most, false, budget)]],
-  ["splitlines", [["keepends?"], (text, [keep], budget) => splitLines(text, asBoolean(keep), budget)]],
-  [
-    "startswith",
-    [
-      ["prefix", "start?", "end?", "/"],
-      (text, [prefix, ...range], budget) => hasAtEnd(text, prefix, range, true, budget),
-    ],
-  ],
-  ["strip", [["chars?", "/"], (text, [characters], budget) => strip(text, optional(characters), budget)]],
-  [
-    "swapcase",
-    [
-      [],
-      (text, _, budget) => {
-        budget.step(text.length);
-        return text.replace(/\p{L}/gu, (one) => (one === one.toLowerCase() ? one.toUpperCase() : one.toLowerCase()));
-      },
-    ],
-  ],
-  ["title", [[], (text, _, budget) => title(text, budget)]],
-  ["upper", [[], (text) => text.toUpperCase()]],
-  ["zfill", [["width", "/"], (text, [width], budget) => zeroFilled(text, asWhole(width, 0), budget)]],
-  ...Object.entries(textTests).map(([name, test]): [string, StringMethod] => [
-    name,
-    [[], (text, _, budget) => test(text, budget)],
-  ]),
-]);
+    rfind: finding(true, false),
+    rindex: finding(true, true),
+    rjust: justifying("right"),
+    rpartition: parting(true),
+    rsplit: splitting(true),
+    rstrip: stripping(false, true),
+    split: splitting(false),
+    splitlines: ["keepends?", (text, [keep], budget) => splitLines(text, asBoolean(keep), budget)],
+    startswith: having(true),
+    strip: stripping(true, true),
+    title: ["", (text, _, budget) => title(text, budget)],
+    upper: ["", (text) => text.toUpperCase()],
+    zfill: ["width /", (text, [width], budget) => zeroFilled(text, asWhole(width, 0), budget)],
+  }),
+);
 
 function countOf(text: string, part: string, budget: Budget): number {
   return part === "" ? lengthOf(text, budget) + 1 : occurrences(text, part, budget).length;
-}
-
-function found(place: number): number {
-  if (place < 0) throw new Fault("substring not found");
-  return place;
 }
 
 function zeroFilled(text: string, width: number, budget: Budget): string {
@@ -352,23 +308,6 @@ function zeroFilled(text: string, width: number, budget: Budget): string {
   budget.characters(text.length + missing);
   const sign = /^[+-]/.test(text) ? text[0]! : "";
   return sign + "0".repeat(missing) + text.slice(sign.length);
-}
-
-function expandTabs(text: string, size: number, budget: Budget): string {
-  budget.step(text.length);
-  let column = 0;
-  let result = "";
-  for (const character of text) {
-    let piece = character;
-    if (character === "\t") {
-      const missing = size > 0 ? size - (column % size) : 0;
-      budget.characters(missing);
-      piece = " ".repeat(missing);
-    }
-    column = character === "\n" || character === "\r" ? 0 : column + (character === "\t" ? piece.length : 1);
-    result += piece;
-  }
-  return result;
 }
 
 /** `separator.join(items)`, where every item has to be a text. */

@@ -1,7 +1,6 @@
 /** The filters of Jinja for texts and numbers, and the `tojson` of transformers. */
 import { asBoolean, asText, asWhole } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
-import { length } from "./compare.ts";
 import { roundedTo } from "./decimals.ts";
 import { type Given, type SimpleFilters, textFor } from "./filter-tools.ts";
 import { listOf } from "./iterate.ts";
@@ -10,7 +9,6 @@ import { space } from "./spaces.ts";
 import { capitalize, replace, splitLines, strip } from "./string-methods.ts";
 import { escaped, json, str } from "./text.ts";
 import {
-  charactersOf,
   Fault,
   Float,
   isNumber,
@@ -111,18 +109,6 @@ function round(value: Value, [precision, method]: Given): Value {
   return isUp ? floor + unit : floor;
 }
 
-function truncate(value: Value, [most, kill, end, leeway]: Given, budget: Budget): Value {
-  const limit = asWhole(most, 255);
-  const ending = end === undefined ? "..." : asText(end);
-  if (limit < lengthOf(ending, budget)) throw new Fault(`expected length >= ${lengthOf(ending, budget)}, got ${limit}`);
-  if (length(value, budget) <= limit + asWhole(leeway ?? undefined, 5)) return value;
-  const characters = [...charactersOf(asText(value), budget)];
-  budget.slots(characters.length);
-  const cut = characters.slice(0, limit - lengthOf(ending, budget)).join("");
-  const place = asBoolean(kill) ? -1 : cut.lastIndexOf(" ");
-  return (place < 0 ? cut : cut.slice(0, place)) + ending;
-}
-
 export const textFilters: SimpleFilters = {
   abs: [
     "",
@@ -155,7 +141,6 @@ export const textFilters: SimpleFilters = {
       return double === undefined ? orElse(otherwise, () => new Float(0)) : new Float(double);
     },
   ],
-  forceescape: ["", (value, _, budget) => escaped(str(value, budget), budget)],
   indent: ["width? first? blank?", indent],
   int: ["default? base?", toInt],
   lower: ["", (value, _, budget) => textFor(value, budget).toLowerCase()],
@@ -193,7 +178,6 @@ export const textFilters: SimpleFilters = {
         budget,
       ),
   ],
-  truncate: ["length? killwords? end? leeway?", truncate],
   upper: ["", (value, _, budget) => textFor(value, budget).toUpperCase()],
   wordcount: ["", (value, _, budget) => countWords(textFor(value, budget))],
 };
