@@ -4,8 +4,8 @@
  * Keys and values are read row by row as they stand in the cache and splat; the eight queries are the vector. So
  * nothing is transposed, softmax runs down the lanes without horizontal sums, and one tile of 4 x 8 fills 8 registers.
  */
-import { exponential } from "./exponential";
-import { maxEach, multiplyAdd, sumEach } from "./simd";
+import { exponential, rareExponential } from "./exponential";
+import { addTwo, maxEach, multiplyAdd, sumEach } from "./simd";
 
 /** Queries of a tile: [headSize][8] f32, already scaled by 1/sqrt(headSize). */
 export const LANES: i32 = 8;
@@ -77,20 +77,19 @@ export function runningSoftmax(scores: usize, count: i32, state: usize, outputs:
     largest0 = f32x4.pmax(largest0, v128.load(at));
     largest1 = f32x4.pmax(largest1, v128.load(at, 16));
   }
-  let sum0 = v128.load(state, 32);
-  let sum1 = v128.load(state, 48);
   if (v128.any_true(v128.or(f32x4.gt(largest0, before0), f32x4.gt(largest1, before1)))) {
-    const scale0 = exponential(f32x4.sub(before0, largest0));
-    const scale1 = exponential(f32x4.sub(before1, largest1));
-    sum0 = f32x4.mul(sum0, scale0);
-    sum1 = f32x4.mul(sum1, scale1);
+    const scale0 = rareExponential(f32x4.sub(before0, largest0));
+    const scale1 = rareExponential(f32x4.sub(before1, largest1));
     v128.store(state, largest0);
     v128.store(state, largest1, 16);
+    v128.store(state, f32x4.mul(v128.load(state, 32), scale0), 32);
+    v128.store(state, f32x4.mul(v128.load(state, 48), scale1), 48);
     for (const last = outputs + (<usize>headSize << 5); outputs < last; outputs += 32) {
       v128.store(outputs, f32x4.mul(v128.load(outputs), scale0));
       v128.store(outputs, f32x4.mul(v128.load(outputs, 16), scale1), 16);
     }
   }
+  let sum0 = f32x4.splat(0), sum1 = sum0;
   for (let at = scores; at < end; at += 32) {
     const weight0 = exponential(f32x4.sub(v128.load(at), largest0));
     const weight1 = exponential(f32x4.sub(v128.load(at, 16), largest1));
@@ -99,11 +98,11 @@ export function runningSoftmax(scores: usize, count: i32, state: usize, outputs:
     v128.store(at, weight0);
     v128.store(at, weight1, 16);
   }
-  v128.store(state, sum0, 32);
-  v128.store(state, sum1, 48);
+  v128.store(state, f32x4.add(sum0, v128.load(state, 32)), 32);
+  v128.store(state, f32x4.add(sum1, v128.load(state, 48)), 48);
 }
 
-/** outputs[dimension][8] += weights · values for `count` entries. */
+/** outputs[dimension][8] += weights · values for `count` entries, these summed by themselves. */
 export function addValues(weights: usize, values: usize, valueStride: usize, outputs: usize, count: i32, headSize: i32): void {
   const end = weights + (<usize>count << 5);
   for (let dimension = 0; dimension < headSize; dimension += 4) {
@@ -114,8 +113,7 @@ export function addValues(weights: usize, values: usize, valueStride: usize, out
 }
 
 function addFourDimensions(w: usize, end: usize, v: usize, stride: usize, o: usize): void {
-  let a00 = v128.load(o), a01 = v128.load(o, 16), a10 = v128.load(o, 32), a11 = v128.load(o, 48);
-  let a20 = v128.load(o, 64), a21 = v128.load(o, 80), a30 = v128.load(o, 96), a31 = v128.load(o, 112);
+  let a00 = f32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
   while (w < end) {
     const w0 = v128.load(w);
     const w1 = v128.load(w, 16);
@@ -130,42 +128,39 @@ function addFourDimensions(w: usize, end: usize, v: usize, stride: usize, o: usi
     w += 32;
     v += stride;
   }
-  v128.store(o, a00); v128.store(o, a01, 16); v128.store(o, a10, 32); v128.store(o, a11, 48);
-  v128.store(o, a20, 64); v128.store(o, a21, 80); v128.store(o, a30, 96); v128.store(o, a31, 112);
+  addTwo(o, a00, a01);
+  addTwo(o + 32, a10, a11);
+  addTwo(o + 64, a20, a21);
+  addTwo(o + 96, a30, a31);
 }
 
-/** target[key] = max(target[key], largest weight of any lane), the weights being e^(score - largest) · inverse sum. */
-export function sharpestWeights(scores: usize, count: i32, state: usize, target: usize): void {
-  for (let key = 0; key < count; key += 4) {
-    const sharpest = maxEach(laneMaximum(scores, state), laneMaximum(scores + 32, state), laneMaximum(scores + 64, state), laneMaximum(scores + 96, state));
-    v128.store(target, f32x4.pmax(v128.load(target), sharpest));
-    scores += 128;
+/**
+ * Adds to the entries' scores what eight lanes see in them, the weights being e^(score - largest) · inverse sum:
+ * target[key] = max(target[key], largest weight of any lane), or with factors target[key] += sum of weight · factor.
+ * The scores are overwritten.
+ * @param state [8] largest scores, then [8] inverse sums
+ * @param factors [8] f32, or 0
+ */
+export function scoreWeights(scores: usize, count: i32, state: usize, factors: usize, target: usize): void {
+  const largest0 = v128.load(state);
+  const largest1 = v128.load(state, 16);
+  let scale0 = v128.load(state, 32);
+  let scale1 = v128.load(state, 48);
+  if (factors) {
+    scale0 = f32x4.mul(scale0, v128.load(factors));
+    scale1 = f32x4.mul(scale1, v128.load(factors, 16));
+  }
+  const end = scores + (<usize>((count + 3) & ~3) << 5);
+  for (let at = scores; at < end; at += 32) {
+    const low = f32x4.mul(exponential(f32x4.sub(v128.load(at), largest0)), scale0);
+    const high = f32x4.mul(exponential(f32x4.sub(v128.load(at, 16), largest1)), scale1);
+    if (factors) v128.store(at, f32x4.add(low, high));
+    else v128.store(at, f32x4.pmax(low, high));
+  }
+  for (; scores < end; scores += 128) {
+    const a = v128.load(scores), b = v128.load(scores, 32), c = v128.load(scores, 64), d = v128.load(scores, 96);
+    if (factors) v128.store(target, f32x4.add(v128.load(target), sumEach(a, b, c, d)));
+    else v128.store(target, f32x4.pmax(v128.load(target), maxEach(a, b, c, d)));
     target += 16;
   }
-}
-
-/** target[key] += sum over lanes of weight · the lane's factor. `factors`: [8] f32. */
-export function addWeights(scores: usize, count: i32, state: usize, factors: usize, target: usize): void {
-  for (let key = 0; key < count; key += 4) {
-    const sum = sumEach(
-      laneSum(scores, state, factors), laneSum(scores + 32, state, factors),
-      laneSum(scores + 64, state, factors), laneSum(scores + 96, state, factors),
-    );
-    v128.store(target, f32x4.add(v128.load(target), sum));
-    scores += 128;
-    target += 16;
-  }
-}
-
-function laneMaximum(scores: usize, state: usize): v128 {
-  return f32x4.pmax(
-    f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), v128.load(state, 32)),
-    f32x4.mul(exponential(f32x4.sub(v128.load(scores, 16), v128.load(state, 16))), v128.load(state, 48)),
-  );
-}
-
-function laneSum(scores: usize, state: usize, factors: usize): v128 {
-  const low = f32x4.mul(exponential(f32x4.sub(v128.load(scores), v128.load(state))), f32x4.mul(v128.load(state, 32), v128.load(factors)));
-  const high = f32x4.mul(exponential(f32x4.sub(v128.load(scores, 16), v128.load(state, 16))), f32x4.mul(v128.load(state, 48), v128.load(factors, 16)));
-  return f32x4.add(low, high);
 }

@@ -6,7 +6,7 @@
  * the entries before it and itself. Every other segment is a question run behind the text: it sees the whole pages, then
  * its own rows before and with it, whose keys stand only in the batch's scratch; nothing of it enters the cache.
  */
-import { LANES, addValues, addWeights, maskScores, runningSoftmax, scoreKeys, sharpestWeights } from "./attention-block";
+import { LANES, addValues, maskScores, runningSoftmax, scoreKeys, scoreWeights } from "./attention-block";
 
 /** What a layer's attention works on; written by the caller, one for each layer. All pointers are byte addresses. */
 @unmanaged
@@ -184,8 +184,7 @@ export function scoreEntries(layer: AttentionLayer, scratch: usize, thread: i32,
           const count = min(pageRows, entries - start);
           const page = load<usize>(load<usize>(entry) + (<usize>(start >> layer.pageShift) << 2));
           scoreKeys(queries, page, <usize>headSize << 2, scores, count, headSize);
-          if (layer.factors) addWeights(scores, count, state, factors, target + (<usize>start << 2));
-          else sharpestWeights(scores, count, state, target + (<usize>start << 2));
+          scoreWeights(scores, count, state, layer.factors ? factors : 0, target + (<usize>start << 2));
         }
       }
     }

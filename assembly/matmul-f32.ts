@@ -5,9 +5,10 @@
  * [rows/4][depth][4]. A tile of 4 x 8 results lives in 8 registers while the depth is walked one step at a time:
  * unrolling makes V8 11 (Node 20) spill the accumulators.
  */
+import { put, SUM_TERMS } from "./matvec-f32";
 import { multiplyAdd } from "./simd";
 
-/** Depth walked before the results are put back, so that a panel (24 KB) stays in the first-level cache. */
+/** Depth walked with one panel, so that its part (24 KB) stays in the first-level cache. */
 const DEPTH_BLOCK: i32 = 768;
 
 /**
@@ -35,34 +36,29 @@ export function matmulF32(
   }
 }
 
-/** One tile of 4 rows x 8 columns. */
+/** One tile of 4 rows x 8 columns, summed in chains of SUM_TERMS. */
 function tileF32(a: usize, aEnd: usize, w: usize, c: usize, stride: usize, keep: i32): void {
-  const c1 = c + stride;
-  const c2 = c1 + stride;
-  const c3 = c2 + stride;
-  let a00 = f32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
-  if (keep) {
-    a00 = v128.load(c); a01 = v128.load(c, 16);
-    a10 = v128.load(c1); a11 = v128.load(c1, 16);
-    a20 = v128.load(c2); a21 = v128.load(c2, 16);
-    a30 = v128.load(c3); a31 = v128.load(c3, 16);
-  }
   while (a < aEnd) {
-    const w0 = v128.load(w);
-    const w1 = v128.load(w, 16);
-    let s = v128.load32_splat(a);
-    a00 = multiplyAdd(s, w0, a00); a01 = multiplyAdd(s, w1, a01);
-    s = v128.load32_splat(a, 4);
-    a10 = multiplyAdd(s, w0, a10); a11 = multiplyAdd(s, w1, a11);
-    s = v128.load32_splat(a, 8);
-    a20 = multiplyAdd(s, w0, a20); a21 = multiplyAdd(s, w1, a21);
-    s = v128.load32_splat(a, 12);
-    a30 = multiplyAdd(s, w0, a30); a31 = multiplyAdd(s, w1, a31);
-    a += 16;
-    w += 32;
+    const chainEnd = min(a + (SUM_TERMS << 4), aEnd);
+    let a00 = f32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
+    while (a < chainEnd) {
+      const w0 = v128.load(w);
+      const w1 = v128.load(w, 16);
+      let s = v128.load32_splat(a);
+      a00 = multiplyAdd(s, w0, a00); a01 = multiplyAdd(s, w1, a01);
+      s = v128.load32_splat(a, 4);
+      a10 = multiplyAdd(s, w0, a10); a11 = multiplyAdd(s, w1, a11);
+      s = v128.load32_splat(a, 8);
+      a20 = multiplyAdd(s, w0, a20); a21 = multiplyAdd(s, w1, a21);
+      s = v128.load32_splat(a, 12);
+      a30 = multiplyAdd(s, w0, a30); a31 = multiplyAdd(s, w1, a31);
+      a += 16;
+      w += 32;
+    }
+    put(c, a00, a01, keep);
+    put(c + stride, a10, a11, keep);
+    put(c + stride * 2, a20, a21, keep);
+    put(c + stride * 3, a30, a31, keep);
+    keep = 1;
   }
-  v128.store(c, a00); v128.store(c, a01, 16);
-  v128.store(c1, a10); v128.store(c1, a11, 16);
-  v128.store(c2, a20); v128.store(c2, a21, 16);
-  v128.store(c3, a30); v128.store(c3, a31, 16);
 }

@@ -63,6 +63,9 @@ export function gatherRows(source: usize, indices: usize, target: usize, count: 
 /**
  * The kept rows of one KV head, moved to the places 0..count-1 and their keys turned from their old places to their new ones.
  *
+ * Rotation rows are rounded, so that turns by the same distance err the same way: a key drifts by up to 3e-8 of the size of
+ * its largest pair with every turn, 3e-5 after a thousand.
+ *
  * In place where `targetPages` are the source pages: indices ascend, so no row is overwritten before it is read.
  * @param indices [count] i32, strictly ascending
  * @param rotations rotation rows of the distances 0, 1, 2, ...; 0 leaves the keys as they are

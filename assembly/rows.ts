@@ -10,14 +10,18 @@ export function rmsNorm(source: usize, weight: usize, target: usize, width: i32,
   source += bytes * firstRow;
   target += bytes * firstRow;
   for (let row = firstRow; row < endRow; row++) {
-    let sum = f32x4.splat(0);
+    let even = f64x2.splat(0), odd = even;
     for (let i: usize = 0; i < whole; i += 16) {
       const v = v128.load(source + i);
-      sum = multiplyAdd(v, v, sum);
+      const low = f64x2.promote_low_f32x4(v);
+      const high = f64x2.promote_low_f32x4(highHalves(v, v));
+      even = f64x2.add(even, f64x2.mul(low, low));
+      odd = f64x2.add(odd, f64x2.mul(high, high));
     }
-    let total = sumLanes(sum);
-    for (let i = whole; i < bytes; i += 4) total += load<f32>(source + i) * load<f32>(source + i);
-    const factor: f32 = 1 / Mathf.sqrt(total / <f32>width + epsilon);
+    even = f64x2.add(even, odd);
+    let total = f64x2.extract_lane(even, 0) + f64x2.extract_lane(even, 1);
+    for (let i = whole; i < bytes; i += 4) total += <f64>load<f32>(source + i) * <f64>load<f32>(source + i);
+    const factor = <f32>(1 / Math.sqrt(total / <f64>width + <f64>epsilon));
     const scale = f32x4.splat(factor);
     for (let i: usize = 0; i < whole; i += 16) {
       v128.store(target + i, f32x4.mul(f32x4.mul(v128.load(source + i), scale), v128.load(weight + i)));

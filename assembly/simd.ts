@@ -8,6 +8,14 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** Adds two vectors to the eight f32 at `target`. */
+// @ts-ignore: decorator
+@inline
+export function addTwo(target: usize, low: v128, high: v128): void {
+  v128.store(target, f32x4.add(low, v128.load(target)));
+  v128.store(target, f32x4.add(high, v128.load(target, 16)), 16);
+}
+
 /** Sum of the four lanes. */
 // @ts-ignore: decorator
 @inline

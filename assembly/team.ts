@@ -22,12 +22,16 @@ export class Team {
 const BARRIER_SPINS: i32 = 100_000;
 /** Before sleeping between tapes: about 1 ms, in which a decoding loop comes back with its next token. */
 const JOB_SPINS: i32 = 1_000_000;
-/** How long the slowest step may take before a thread is given up for lost. */
-const PATIENCE_NANOSECONDS: i64 = 30_000_000_000;
-/** The same for a thread that may not sleep, in spins. */
-const PATIENCE_SPINS: i64 = 30_000_000_000;
+/** How long thread 0 waits before it asks whether the others live: 50 ms, and about as long in spins. */
+const WAIT_NANOSECONDS: i64 = 50_000_000;
+const WAIT_SPINS: i32 = 20_000_000;
 
 const LOST: i32 = i32.MIN_VALUE;
+
+/** Whether all workers live, as far as thread 0's runtime can say; `waits` counts from 1 at each barrier. */
+// @ts-ignore: decorator
+@external("env", "workersLive")
+declare function workersLive(waits: i32): bool;
 
 /** Waits until all threads have come. @returns whether they have; if not, one of them is lost, and the others are told */
 export function barrier(team: Team, thread: i32, threads: i32): bool {
@@ -42,22 +46,24 @@ export function barrier(team: Team, thread: i32, threads: i32): bool {
     atomic.notify(at + offsetof<Team>("generation"));
     return true;
   }
-  for (let spin = 0; spin < BARRIER_SPINS; spin++) {
-    if (atomic.load<i32>(at, offsetof<Team>("generation")) != generation)
-      return atomic.load<i32>(at, offsetof<Team>("generation")) >= 0;
-  }
-  let patient = true;
-  if (thread > 0 || team.mainSleeps) {
-    while (patient && atomic.load<i32>(at, offsetof<Team>("generation")) == generation) {
-      patient = atomic.wait<i32>(at + offsetof<Team>("generation"), generation, PATIENCE_NANOSECONDS) != 2;
+  let passed = spin(at, generation, BARRIER_SPINS);
+  for (let waits = 1; !passed; waits++) {
+    // However long a step takes, only a thread that is known to be dead ends the waiting.
+    if (thread > 0) atomic.wait<i32>(at + offsetof<Team>("generation"), generation, -1);
+    else if (team.mainSleeps) atomic.wait<i32>(at + offsetof<Team>("generation"), generation, WAIT_NANOSECONDS);
+    passed = spin(at, generation, team.mainSleeps ? 1 : WAIT_SPINS);
+    if (!passed && thread == 0 && !workersLive(waits)) {
+      atomic.cmpxchg<i32>(at, generation, LOST, offsetof<Team>("generation"));
+      atomic.notify(at + offsetof<Team>("generation"));
     }
-  } else {
-    for (let spin: i64 = 0; patient && atomic.load<i32>(at, offsetof<Team>("generation")) == generation; spin++)
-      patient = spin < PATIENCE_SPINS;
   }
-  if (!patient && atomic.cmpxchg<i32>(at, generation, LOST, offsetof<Team>("generation")) == generation)
-    atomic.notify(at + offsetof<Team>("generation"));
   return atomic.load<i32>(at, offsetof<Team>("generation")) >= 0;
+}
+
+/** Whether the generation changes while it is looked at so often. */
+function spin(at: usize, generation: i32, times: i32): bool {
+  for (; times > 0; times--) if (atomic.load<i32>(at, offsetof<Team>("generation")) != generation) return true;
+  return false;
 }
 
 /** Waits for the tape after tape `job`. @returns false when the team is dissolved */

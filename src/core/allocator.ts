@@ -37,8 +37,12 @@ export class Allocator {
     return this.#peakBytes;
   }
 
-  /** Address of `byteLength` bytes, aligned to 64, holding whatever they held before. @throws MemoryError when the memory cannot grow. */
+  /**
+   * Address of `byteLength` bytes, aligned to 64, holding whatever they held before.
+   * @throws MemoryError when the memory cannot grow, or for a length that is no whole number from 0 on
+   */
   allocate(byteLength: number): number {
+    checkLength(byteLength);
     const length = roundUp(Math.max(1, byteLength));
     const pointer = this.#reuse(length) ?? this.#extend(length);
     this.#taken.set(pointer, length);
@@ -49,14 +53,15 @@ export class Allocator {
 
   /**
    * Grows the memory at once for stretches of so many bytes in all, which it would otherwise do little by little. Where
-   * it cannot, `allocate` will say so.
+   * it cannot, `allocate` will say so. @throws MemoryError for a length that is no whole number from 0 on
    */
   reserve(byteLength: number): void {
+    checkLength(byteLength);
     const end = this.#top + byteLength;
     if (end > this.#memory.buffer.byteLength) this.#grow(end);
   }
 
-  /** Takes back what `allocate` gave. */
+  /** Takes back what `allocate` gave. @throws MemoryError for an address that is not given out */
   free(pointer: number): void {
     const length = this.#taken.get(pointer);
     if (length === undefined) throw new MemoryError(`Address ${pointer} is not given out, so it cannot be freed`);
@@ -137,6 +142,13 @@ export class Allocator {
       this.#top = last.start;
       this.#free.pop();
     }
+  }
+}
+
+/** Books with a NaN in them would give the same bytes out twice. */
+function checkLength(byteLength: number): void {
+  if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
+    throw new MemoryError(`A length in bytes is a whole number from 0 on, which ${String(byteLength)} is not`);
   }
 }
 

@@ -1,7 +1,12 @@
 /** One instance of the core with the memory it owns. */
+
+import { MemoryError } from "../errors.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernels } from "./kernels.ts";
-import { instantiate } from "./module.ts";
+import { instantiate, type WorkersLive } from "./module.ts";
+
+/** All that 32 bits address but the last page: a kernel's end address must not wrap to 0. */
+const MOST_PAGES = 65_535;
 
 /**
  * The kernels, their memory and its allocator. Views are made on demand and must not be kept: growing the memory
@@ -10,12 +15,17 @@ import { instantiate } from "./module.ts";
 export class Core {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Kernels;
+  /** Set by the team whose threads share this core. */
+  workersLive: WorkersLive = () => true;
   readonly #allocator: Allocator;
 
-  /** @param shared whether the module is a build for a memory that threads share */
+  /**
+   * @param shared whether the module is a build for a memory that threads share
+   * @throws ArgumentError for what is no module of the core, or of the other kind; MemoryError
+   */
   constructor(module: WebAssembly.Module, shared = false) {
-    this.memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536, shared });
-    this.kernels = instantiate(module, this.memory);
+    this.memory = makeMemory(shared);
+    this.kernels = instantiate(module, this.memory, (waits) => this.workersLive(waits));
     this.#allocator = new Allocator(this.memory, this.kernels.heapBase());
   }
 
@@ -72,5 +82,13 @@ export class Core {
     } finally {
       this.free(pointer);
     }
+  }
+}
+
+function makeMemory(shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 2, maximum: MOST_PAGES, shared });
+  } catch (cause) {
+    throw new MemoryError("The runtime has no address space for another core", { cause });
   }
 }

@@ -1,7 +1,7 @@
 /** The core that tensors live on: one for the whole program, made when the first tensor is. */
 import { RuntimeError } from "../errors.ts";
 import { Core } from "./core.ts";
-import { bestFlavour, type Flavour } from "./module.ts";
+import { bestFlavour, type Flavour, loadError } from "./module.ts";
 
 /** How a runtime comes by a compiled core: at once, or only after waiting. */
 export type CoreProvider =
@@ -31,16 +31,25 @@ export function createLoadCore(source: CoreProvider) {
 
 async function load(source: CoreProvider): Promise<void> {
   const flavour = bestFlavour(false);
-  const module = "now" in source ? source.now(flavour) : await source.later(flavour);
-  core ??= new Core(module);
+  try {
+    const module = "now" in source ? source.now(flavour) : await source.later(flavour);
+    core ??= new Core(module);
+  } catch (cause) {
+    throw loadError(cause);
+  }
 }
 
-/** The core that tensors live on. @throws RuntimeError where it must be waited for and was not */
+/** The core that tensors live on. @throws RuntimeError where it must be waited for and was not, or cannot be loaded */
 export function defaultCore(): Core {
   if (core) return core;
   if (!provider || !("now" in provider)) {
     throw new RuntimeError("This runtime cannot load the core at once: await loadCore() before the first tensor");
   }
-  core = new Core(provider.now(bestFlavour(false)));
+  const flavour = bestFlavour(false);
+  try {
+    core = new Core(provider.now(flavour));
+  } catch (cause) {
+    throw loadError(cause);
+  }
   return core;
 }

@@ -156,3 +156,49 @@ export interface Kernels {
   argMax(source: number, count: number): number;
   topIndices(source: number, count: number, keep: number, target: number, scratch: number): void;
 }
+
+const exported: Record<keyof Kernels, true> = {
+  heapBase: true,
+  run: true,
+  serve: true,
+  scratchBytes: true,
+  rowPartsBytes: true,
+  integerBlock: true,
+  matmulF32: true,
+  matvecF32: true,
+  matmulQ8: true,
+  matvecQ8: true,
+  matmulQ4: true,
+  matvecQ4: true,
+  dequantise: true,
+  packF32: true,
+  packTransposedF32: true,
+  packQ4: true,
+  packQ4Blocks: true,
+  packQ8Blocks: true,
+  packQ8: true,
+  packRowsF32: true,
+  quantiseRows: true,
+  quantiseRow: true,
+  quantiseRowQ4: true,
+  embedF32: true,
+  embedQ4: true,
+  embedQ8: true,
+  pageBytesQ8: true,
+  writeEntryQ8: true,
+  gatherQ8: true,
+  expandQ8: true,
+  gatherRows: true,
+  gatherTurn: true,
+  turnRows: true,
+  add: true,
+  rmsNorm: true,
+  siluMultiply: true,
+  softmax: true,
+  allFinite: true,
+  argMax: true,
+  topIndices: true,
+};
+
+/** Their names, to know a core by. */
+export const kernelNames = Object.keys(exported);

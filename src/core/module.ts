@@ -1,7 +1,7 @@
 /** Which build of the core a runtime can run, and an instance of it on a memory of its own. */
 import { instantiateSync } from "@assemblyscript/loader";
-import { RuntimeError } from "../errors.ts";
-import type { Kernels } from "./kernels.ts";
+import { ArgumentError, RuntimeError, SiskinError } from "../errors.ts";
+import { type Kernels, kernelNames } from "./kernels.ts";
 
 /** The builds of the core: with or without relaxed SIMD, on a memory of one thread or a shared one. */
 export type Flavour = "baseline" | "relaxed" | "baseline-shared" | "relaxed-shared";
@@ -26,13 +26,48 @@ export function bestFlavour(shared: boolean): Flavour {
   return shared ? `${kind}-shared` : kind;
 }
 
-/** Puts a compiled module on a memory. The raw exports are given back: the loader's wrappers cost 10 ns a call. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  const imports = { env: { memory } };
-  // The loader knows a module by instanceof and takes one of another realm (vm contexts, edge sandboxes) for bytes.
-  const instance =
-    module instanceof WebAssembly.Module
-      ? instantiateSync(module, imports).instance
-      : new WebAssembly.Instance(module, imports);
-  return instance.exports as unknown as Kernels;
+/** What thread 0 asks while it waits for the others, the `waits`th time at one barrier: whether they live. */
+export type WorkersLive = (waits: number) => boolean;
+
+/**
+ * Puts a compiled module on a memory. The raw exports are given back: the loader's wrappers cost 10 ns a call.
+ * @throws ArgumentError for what is no module, lacks a function of the core, or wants another kind of memory
+ */
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  workersLive: WorkersLive = () => true,
+): Kernels {
+  checkModule(module);
+  const imports = { env: { memory, workersLive } };
+  try {
+    // The loader knows a module by instanceof and takes one of another realm (vm contexts, edge sandboxes) for bytes.
+    const instance =
+      module instanceof WebAssembly.Module
+        ? instantiateSync(module, imports).instance
+        : new WebAssembly.Instance(module, imports);
+    return instance.exports as unknown as Kernels;
+  } catch (cause) {
+    throw new ArgumentError(`The core's module does not fit its memory: ${cause}`, { cause });
+  }
+}
+
+function checkModule(module: unknown): void {
+  let exports: WebAssembly.ModuleExportDescriptor[];
+  try {
+    // Throws for anything but a module, of whatever realm.
+    exports = WebAssembly.Module.exports(module as WebAssembly.Module);
+  } catch (cause) {
+    throw new ArgumentError("The core should be a WebAssembly.Module", { cause });
+  }
+  const functions = new Set(exports.filter(({ kind }) => kind === "function").map(({ name }) => name));
+  const missing = kernelNames.find((name) => !functions.has(name));
+  if (missing !== undefined) {
+    throw new ArgumentError(`The module is not this version's core: it lacks the function ${missing}`);
+  }
+}
+
+/** Why a core could not be had, as an error of this package. */
+export function loadError(cause: unknown): Error {
+  return cause instanceof SiskinError ? cause : new RuntimeError(`The core cannot be loaded: ${cause}`, { cause });
 }

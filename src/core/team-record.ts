@@ -15,4 +15,10 @@ export const TeamWord = {
 export const TEAM_RECORD_BYTES = 32;
 
 /** The generation of a team that has lost a thread. */
-export const LOST = -(2 ** 31);
+const LOST = -(2 ** 31);
+
+/** Tells all threads that wait at a barrier, or come to one, that a thread is lost. @param words the record */
+export function abandon(words: Int32Array): void {
+  Atomics.store(words, TeamWord.generation, LOST);
+  Atomics.notify(words, TeamWord.generation);
+}

@@ -1,7 +1,7 @@
 /** The threads of one core: workers that each run their share of every tape beside the thread that calls. */
 import { DisposedError, RuntimeError } from "../errors.ts";
 import type { Core } from "./core.ts";
-import { TEAM_RECORD_BYTES, TeamWord } from "./team-record.ts";
+import { abandon, TEAM_RECORD_BYTES, TeamWord } from "./team-record.ts";
 
 /** What a worker needs before it can serve. */
 export interface WorkerTask {
@@ -15,10 +15,17 @@ export interface WorkerTask {
 /** A worker that is ready to serve. */
 export interface TeamWorker {
   terminate(): void;
+  /** Whether it has not ended, answered at once; missing where the runtime does not say. */
+  readonly isAlive?: (() => boolean) | undefined;
 }
 
 /** Starts a worker of this runtime's kind; `onDeath` hears if it ends by itself. */
 export type StartWorker = (task: WorkerTask, onDeath: (cause: unknown) => void) => Promise<TeamWorker>;
+
+/** How long a step may take in a thread of which nothing is known before it is given up for dead. */
+const PATIENCE_MILLISECONDS = 30_000;
+/** What one wait adds to that at most: a machine that sleeps is not a thread that is dead. */
+const LONGEST_WAIT_MILLISECONDS = 1000;
 
 /** Runs tapes with one thread or several. An idle worker spins for about a millisecond and then sleeps. */
 export class Team {
@@ -29,6 +36,8 @@ export class Team {
   readonly #workers: TeamWorker[] = [];
   #lost: { cause: unknown } | undefined;
   #disposed = false;
+  /** Time spent in the waiting that goes on, and when it was last added to. */
+  #waited = { milliseconds: 0, until: 0 };
 
   private constructor(core: Core, threads: number, scratchBytes: number) {
     this.#core = core;
@@ -39,7 +48,10 @@ export class Team {
     words[TeamWord.threads] = threads;
     words[TeamWord.scratch] = this.#scratch;
     words[TeamWord.scratchBytes] = scratchBytes;
-    if (threads > 1) words[TeamWord.mainSleeps] = Number(maySleep(words));
+    if (threads > 1) {
+      words[TeamWord.mainSleeps] = Number(maySleep(words));
+      core.workersLive = (waits) => this.#workersLive(waits);
+    }
   }
 
   /**
@@ -75,20 +87,32 @@ export class Team {
     return this.#threads;
   }
 
-  /** Runs a tape to its end. @throws RuntimeError when a thread has died: the model is then of no more use */
-  run(tape: number): void {
+  /** @throws RuntimeError when a thread has died or trapped: the model is then of no more use; DisposedError */
+  check(): void {
     if (this.#disposed) throw new DisposedError("This model has been disposed");
+    if (this.#lost) {
+      throw new RuntimeError("A thread has died: load the model anew", { cause: this.#lost.cause });
+    }
+  }
+
+  /** Runs a tape to its end. @throws as `check` */
+  run(tape: number): void {
+    this.check();
     const { kernels } = this.#core;
-    if (this.#threads > 1 && !this.#lost) {
-      const words = this.#words();
+    const words = this.#words();
+    if (this.#threads > 1) {
       words[TeamWord.tape] = tape;
       Atomics.add(words, TeamWord.job, 1);
       Atomics.notify(words, TeamWord.job);
     }
-    if (this.#lost || !kernels.run(tape, 0, this.#threads, this.#scratch, this.#pointer)) {
-      this.#lose(undefined);
-      throw new RuntimeError("A worker thread has died: load the model anew", { cause: this.#lost?.cause });
+    try {
+      if (!kernels.run(tape, 0, this.#threads, this.#scratch, this.#pointer)) this.#lose(undefined);
+    } catch (cause) {
+      // A trap: the others wait at a barrier for this thread.
+      abandon(words);
+      this.#lose(cause);
     }
+    this.check();
   }
 
   /** Ends the workers and frees the record. */
@@ -111,6 +135,15 @@ export class Team {
 
   #lose(cause: unknown): void {
     if (!this.#disposed) this.#lost ??= { cause };
+  }
+
+  #workersLive(waits: number): boolean {
+    const now = performance.now();
+    const { milliseconds, until } = this.#waited;
+    const added = waits === 1 ? 0 : milliseconds + Math.min(now - until, LONGEST_WAIT_MILLISECONDS);
+    this.#waited = { milliseconds: added, until: now };
+    const states = this.#workers.map((worker) => worker.isAlive?.());
+    return !states.includes(false) && (!states.includes(undefined) || added < PATIENCE_MILLISECONDS);
   }
 }
 

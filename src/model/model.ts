@@ -89,14 +89,14 @@ export class Model {
     return "error" in prompt ? promptParts(undefined, this.tokenizer) : prompt.parts;
   }
 
-  /** The core that holds the weights; for sessions. @throws DisposedError */
+  /** The core that holds the weights; for sessions. @throws DisposedError; RuntimeError when a thread has died */
   get core(): Core {
-    return this.#live().core;
+    return this.#sound().core;
   }
 
-  /** The forward pass; for sessions. @throws DisposedError */
+  /** The forward pass; for sessions. @throws as `core` */
   get decoder(): Decoder {
-    return this.#live().decoder;
+    return this.#sound().decoder;
   }
 
   /** Threads that compute, the calling one included. @throws DisposedError */
@@ -140,7 +140,7 @@ export class Model {
    * @throws DisposedError
    */
   get fingerprint(): string {
-    const { core } = this.#live();
+    const { core } = this.#sound();
     this.#fingerprint ??= modelFingerprint(core, this.config, this.promptForTokens, this.#weights);
     return this.#fingerprint;
   }
@@ -204,7 +204,7 @@ export class Model {
 
   /** The pages of all sessions whose caches have this form. */
   #pool(form: CacheForm): PagePool {
-    const { core, decoder, pools } = this.#live();
+    const { core, decoder, pools } = this.#sound();
     const { head } = decoder.layout;
     const pages = () =>
       form === "f32"
@@ -213,6 +213,13 @@ export class Model {
     const pool = pools.get(form) ?? new PagePool(core, pages());
     pools.set(form, pool);
     return pool;
+  }
+
+  /** What computes. @throws RuntimeError for ever once a thread has died; `dispose` still frees everything */
+  #sound() {
+    const parts = this.#live();
+    parts.team.check();
+    return parts;
   }
 
   #live() {

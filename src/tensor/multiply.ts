@@ -1,7 +1,7 @@
 /** The matrix product of two plain row-major matrices, packed as the kernel wants them. */
 import type { Core } from "../core/core.ts";
 
-/** target [rows, columns] = a [rows, depth] x b [depth, columns], all f32 at byte addresses. @throws MemoryError */
+/** target [rows, columns] = a [rows, depth] x b [depth, columns], all f32 at byte addresses; a depth of 0 writes nothing. @throws MemoryError */
 export function multiply(
   core: Core,
   a: number,
@@ -17,8 +17,6 @@ export function multiply(
   core.borrow(activationBytes + weightBytes + tiles * 4 * stride * 4, (activations) => {
     const weights = activations + activationBytes;
     const results = weights + weightBytes;
-    // A product over nothing is zero, and the kernel then writes nothing.
-    if (depth === 0) core.bytes(results, tiles * 4 * stride * 4).fill(0);
     core.kernels.packRowsF32(a, activations, rows, depth, 0, tiles);
     core.kernels.packTransposedF32(b, depth, columns, weights);
     core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, panels, 0);

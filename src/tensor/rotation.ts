@@ -2,6 +2,7 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError, ShapeError } from "../errors.ts";
 import { rotaryFrequencies } from "../model/rotary.ts";
+import { checkedNumbers, shown } from "./arguments.ts";
 
 /** By which frequencies a head's pairs of dimensions turn. */
 export type RotationOptions =
@@ -19,6 +20,25 @@ export type RotationOptions =
 const DEFAULT_THETA = 10_000;
 
 /**
+ * The options of a rotation, read once.
+ * @param known names that are options
+ * @throws ArgumentError for what is no record, has other names, or both theta and frequencies
+ */
+export function checkedOptions<Options extends object>(options: Options, known: readonly string[]): Options {
+  if (typeof options !== "object" || options === null) {
+    throw new ArgumentError(`Options are a record with ${known.join(", ")}, not ${shown(options)}`);
+  }
+  const read = { ...options };
+  const unknown = Object.keys(read).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new ArgumentError(`There is no option ${unknown}, only ${known.join(", ")}`);
+  const { theta, inverseFrequencies } = read as RotationOptions;
+  if (theta !== undefined && inverseFrequencies !== undefined) {
+    throw new ArgumentError("theta and inverseFrequencies exclude one another");
+  }
+  return read;
+}
+
+/**
  * Radians a position for each pair of dimensions.
  * @throws ShapeError for more pairs than the head has or a head of odd size; ArgumentError for a theta that is not a
  * positive number, or frequencies that are not finite
@@ -26,16 +46,19 @@ const DEFAULT_THETA = 10_000;
 export function frequenciesOf({ theta, inverseFrequencies }: RotationOptions, headSize: number): Float32Array {
   if (inverseFrequencies === undefined) {
     const base = theta ?? DEFAULT_THETA;
-    if (!(base > 0 && base < Infinity)) throw new ArgumentError(`theta should be a positive number and is ${base}`);
+    if (!(Number.isFinite(base) && base > 0)) {
+      throw new ArgumentError(`theta should be a positive number and is ${shown(base)}`);
+    }
     if (headSize % 2 !== 0) throw new ShapeError(`A head of ${headSize} dimensions does not fall into pairs`);
-    return rotaryFrequencies({ type: "default", theta: base }, headSize).inverseFrequencies;
+    const frequencies = rotaryFrequencies({ type: "default", theta: base }, headSize).inverseFrequencies;
+    if (!frequencies.every(Number.isFinite)) throw new ArgumentError(`theta is ${base}: frequencies exceed f32`);
+    return frequencies;
   }
-  const frequencies = Float32Array.from(inverseFrequencies);
-  if (frequencies.length * 2 > headSize) {
-    throw new ShapeError(
-      `${frequencies.length} frequencies turn ${frequencies.length * 2} dimensions; a head has ${headSize}`,
-    );
+  const numbers = checkedNumbers(inverseFrequencies, "inverseFrequencies");
+  if (numbers.length * 2 > headSize) {
+    throw new ShapeError(`${numbers.length} frequencies turn ${numbers.length * 2} dimensions; a head has ${headSize}`);
   }
+  const frequencies = Float32Array.from(numbers);
   const wrong = frequencies.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) throw new ArgumentError(`inverseFrequencies[${wrong}] is ${frequencies[wrong]}`);
   return frequencies;
@@ -44,6 +67,7 @@ export function frequenciesOf({ theta, inverseFrequencies }: RotationOptions, he
 /**
  * Writes a row of cosines and sines for each distance, the angles formed in f64: [distances][2][frequencies] f32.
  * @param factor scale of what is turned
+ * @throws ArgumentError for an angle that is not finite
  */
 export function writeRotations(
   core: Core,
@@ -57,6 +81,7 @@ export function writeRotations(
   for (const [row, distance] of distances.entries()) {
     for (const [i, frequency] of frequencies.entries()) {
       const angle = distance * frequency;
+      if (!Number.isFinite(angle)) throw new ArgumentError(`A turn by ${distance} times ${frequency} is no angle`);
       rows[row * half * 2 + i] = Math.cos(angle) * factor;
       rows[row * half * 2 + half + i] = Math.sin(angle) * factor;
     }

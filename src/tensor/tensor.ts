@@ -1,10 +1,19 @@
 /** The minimal tensor: an address in the core's memory, a shape and a type; every operation is a kernel of the core. */
 import type { Core } from "../core/core.ts";
 import { defaultCore } from "../core/default-core.ts";
-import { ArgumentError, DisposedError, ShapeError } from "../errors.ts";
+import { ArgumentError, DisposedError, MemoryError, ShapeError } from "../errors.ts";
+import {
+  checkedIndices,
+  checkedNumbers,
+  checkedPositions,
+  checkedShape,
+  elementsOf,
+  lastAxis,
+  sameShape,
+  shown,
+} from "./arguments.ts";
 import { multiply } from "./multiply.ts";
-import { frequenciesOf, type RotationOptions, writeRotations } from "./rotation.ts";
-import { checkedIndices, checkedPositions, elementsOf, lastAxis, sameShape } from "./shape.ts";
+import { checkedOptions, frequenciesOf, type RotationOptions, writeRotations } from "./rotation.ts";
 import { Storage } from "./storage.ts";
 
 /** What a tensor's elements are: four bytes each. */
@@ -21,67 +30,86 @@ export type RotaryEmbeddingOptions = RotationOptions & {
  * `dispose()`, which every tensor needs, views too. Using a disposed tensor throws DisposedError.
  */
 export class Tensor {
-  readonly shape: readonly number[];
-  readonly type: TensorType;
+  readonly #shape: readonly number[];
+  readonly #type: TensorType;
   #storage: Storage | undefined;
 
   private constructor(storage: Storage, shape: readonly number[], type: TensorType) {
+    if (!(storage instanceof Storage)) throw new ArgumentError("Tensors are made by Tensor.from and Tensor.zeros");
     this.#storage = storage;
-    this.shape = Object.freeze([...shape]);
-    this.type = type;
+    this.#shape = Object.freeze([...shape]);
+    this.#type = type;
+  }
+
+  /** Lengths of the axes, outermost first; no axes for a scalar. */
+  get shape(): readonly number[] {
+    return this.#shape;
+  }
+
+  get type(): TensorType {
+    return this.#type;
   }
 
   /**
    * A copy of `values`: i32 for an Int32Array, f32 for anything else.
-   * @throws ShapeError when there are not as many values as the shape has places; MemoryError; RuntimeError where
-   * `loadCore()` must be awaited first
+   * @param shape at most 64 axes; one of length 0 leaves no elements, and the others still have to be addressable
+   * @throws ShapeError when there are not as many values as the shape has places; ArgumentError for values that are no
+   * numbers; MemoryError; RuntimeError where `loadCore()` must be awaited first
    */
   static from(values: ArrayLike<number>, shape: readonly number[]): Tensor {
-    const elements = elementsOf(shape);
-    if (values.length !== elements) {
-      throw new ShapeError(`${values.length} values do not fill the shape [${shape}], which has ${elements} places`);
+    const lengths = checkedShape(shape);
+    const numbers = checkedNumbers(values, "Values");
+    const elements = elementsOf(lengths);
+    if (numbers.length !== elements) {
+      throw new ShapeError(`${numbers.length} values do not fill the shape [${lengths}], which has ${elements} places`);
     }
-    const tensor = Tensor.#make(shape, values instanceof Int32Array ? "i32" : "f32");
-    tensor.#view("from").set(values);
-    return tensor;
+    const type = numbers instanceof Int32Array ? "i32" : "f32";
+    return Tensor.#compute(lengths, type, (target, core) => core[type](target, elements).set(numbers));
   }
 
-  /** A tensor of zeros. @throws ShapeError, MemoryError, RuntimeError as `from` */
+  /** A tensor of zeros. @throws ShapeError, ArgumentError, MemoryError, RuntimeError as `from` */
   static zeros(shape: readonly number[], type: TensorType = "f32"): Tensor {
-    if (type !== "f32" && type !== "i32")
-      throw new ArgumentError(`type should be "f32" or "i32" and is ${JSON.stringify(type)}`);
-    const tensor = Tensor.#make(shape, type);
-    tensor.#view("zeros").fill(0);
-    return tensor;
+    const lengths = checkedShape(shape);
+    if (type !== "f32" && type !== "i32") {
+      throw new ArgumentError(`type should be "f32" or "i32" and is ${shown(type)}`);
+    }
+    return Tensor.#compute(lengths, type, (target, core) => core.bytes(target, elementsOf(lengths) * 4).fill(0));
   }
 
   /** Bytes of the elements. */
   get byteLength(): number {
-    return elementsOf(this.shape) * 4;
+    return elementsOf(this.#shape) * 4;
   }
 
-  /** A copy of the elements: an Int32Array for i32, a Float32Array for f32. */
+  /** A copy of the elements: an Int32Array for i32, a Float32Array for f32. @throws MemoryError */
   toArray(): Float32Array | Int32Array {
-    return this.#view("toArray").slice();
+    const { core, pointer } = this.#live("toArray");
+    const elements = core[this.#type](pointer, elementsOf(this.#shape));
+    try {
+      return elements.slice();
+    } catch (cause) {
+      throw new MemoryError(`The runtime has no array of ${elements.byteLength} bytes for a copy`, { cause });
+    }
   }
 
-  /** The same memory in another shape of as many elements: nothing is copied. @throws ShapeError */
+  /** The same memory in another shape of as many elements: nothing is copied. @throws ShapeError, MemoryError as `from` */
   reshape(shape: readonly number[]): Tensor {
+    const lengths = checkedShape(shape);
     const storage = this.#live("reshape");
-    if (elementsOf(shape) !== elementsOf(this.shape)) {
-      throw new ShapeError(`A tensor of shape [${this.shape}] cannot be seen as one of [${shape}]`);
+    if (elementsOf(lengths) !== elementsOf(this.#shape)) {
+      throw new ShapeError(`A tensor of shape [${this.#shape}] cannot be seen as one of [${lengths}]`);
     }
-    return new Tensor(storage.hold(), shape, this.type);
+    return new Tensor(storage.hold(), lengths, this.#type);
   }
 
   /**
    * The matrix product [..., m, k] x [k, n], or [..., m, k] x [..., k, n] with the same leading axes.
    * @returns [..., m, n] f32
-   * @throws ShapeError
+   * @throws ShapeError; ArgumentError for what is no tensor; MemoryError
    */
   matmul(other: Tensor): Tensor {
-    const [left, right] = [this.#floats("matmul"), other.#floats("matmul")];
-    const [a, b] = [this.shape, other.shape];
+    const [left, right] = [this.#floats("matmul"), Tensor.#operand(other, "matmul").#floats("matmul")];
+    const [a, b] = [this.#shape, other.#shape];
     const shared = b.length === 2;
     const fits =
       a.length >= 2 && b.length >= 2 && a.at(-1) === b.at(-2) && (shared || sameShape(a.slice(0, -2), b.slice(0, -2)));
@@ -90,7 +118,9 @@ export class Tensor {
     const batches = shared ? 1 : elementsOf(a.slice(0, -2));
     const rows = shared ? elementsOf(a.slice(0, -1)) : a.at(-2)!;
     return Tensor.#compute([...a.slice(0, -1), columns], "f32", (target, core) => {
-      for (let batch = 0; batch < batches; batch++) {
+      // A product over nothing is zero.
+      if (depth === 0) core.bytes(target, batches * rows * columns * 4).fill(0);
+      for (let batch = 0; depth > 0 && batch < batches; batch++) {
         const from = left.pointer + batch * rows * depth * 4;
         const weights = right.pointer + batch * depth * columns * 4;
         multiply(core, from, weights, target + batch * rows * columns * 4, { rows, depth, columns });
@@ -104,11 +134,12 @@ export class Tensor {
    * @throws ArgumentError for an index that is negative, too high or not whole; ShapeError for a scalar
    */
   gather(indices: ArrayLike<number> | Tensor): Tensor {
+    const numbers = Tensor.#numbersOf(indices, "Indices");
     const storage = this.#live("gather");
-    const [rows, ...rest] = this.shape;
+    const [rows, ...rest] = this.#shape;
     if (rows === undefined) throw new ShapeError("gather takes rows along the first axis, and a scalar has none");
-    const list = checkedIndices(numbersOf(indices), rows);
-    return Tensor.#compute([list.length, ...rest], this.type, (target, core) =>
+    const list = checkedIndices(numbers, rows);
+    return Tensor.#compute([list.length, ...rest], this.#type, (target, core) =>
       core.borrow(list.byteLength, (pointer) => {
         core.i32(pointer, list.length).set(list);
         core.kernels.gatherRows(storage.pointer, pointer, target, list.length, elementsOf(rest) * 4);
@@ -125,9 +156,14 @@ export class Tensor {
    * @throws ShapeError, and ArgumentError for positions, frequencies or a factor that are not finite
    */
   rotaryEmbedding(positions: ArrayLike<number> | Tensor, options: RotaryEmbeddingOptions = {}): Tensor {
-    const { attentionFactor = 1 } = options;
-    if (!Number.isFinite(attentionFactor)) throw new ArgumentError(`attentionFactor is ${attentionFactor}`);
-    return this.#turn(checkedPositions(numbersOf(positions)), options, attentionFactor, "rotaryEmbedding");
+    const list = checkedPositions(Tensor.#numbersOf(positions, "Positions"));
+    const { attentionFactor = 1, ...rotation } = checkedOptions(options, [
+      "theta",
+      "inverseFrequencies",
+      "attentionFactor",
+    ]);
+    if (!Number.isFinite(attentionFactor)) throw new ArgumentError(`attentionFactor is ${shown(attentionFactor)}`);
+    return this.#turn(list, rotation, attentionFactor, "rotaryEmbedding");
   }
 
   /**
@@ -137,30 +173,31 @@ export class Tensor {
    * @throws as `rotaryEmbedding`
    */
   rerotate(from: ArrayLike<number> | Tensor, to: ArrayLike<number> | Tensor, options: RotationOptions = {}): Tensor {
-    const [old, next] = [checkedPositions(numbersOf(from)), checkedPositions(numbersOf(to))];
+    const old = checkedPositions(Tensor.#numbersOf(from, "Positions"));
+    const next = checkedPositions(Tensor.#numbersOf(to, "Positions"));
     if (old.length !== next.length)
       throw new ShapeError(`rerotate goes from ${old.length} positions to ${next.length}`);
     const distances = next.map((position, row) => position - old[row]!);
-    return this.#turn(distances, options, 1, "rerotate");
+    return this.#turn(distances, checkedOptions(options, ["theta", "inverseFrequencies"]), 1, "rerotate");
   }
 
-  /** The sum with a tensor of the same shape. @throws ShapeError */
+  /** The sum with a tensor of the same shape. @throws ShapeError, ArgumentError as `matmul` */
   add(other: Tensor): Tensor {
-    const [left, right] = [this.#floats("add"), other.#floats("add")];
-    if (!sameShape(this.shape, other.shape)) {
-      throw new ShapeError(`add takes two tensors of one shape, not [${this.shape}] and [${other.shape}]`);
+    const [left, right] = [this.#floats("add"), Tensor.#operand(other, "add").#floats("add")];
+    if (!sameShape(this.#shape, other.#shape)) {
+      throw new ShapeError(`add takes two tensors of one shape, not [${this.#shape}] and [${other.#shape}]`);
     }
-    return Tensor.#compute(this.shape, "f32", (target, core) =>
-      core.kernels.add(left.pointer, right.pointer, target, elementsOf(this.shape)),
+    return Tensor.#compute(this.#shape, "f32", (target, core) =>
+      core.kernels.add(left.pointer, right.pointer, target, elementsOf(this.#shape)),
     );
   }
 
   /** Softmax along the last axis; -infinity has the weight 0. @throws ShapeError for a scalar */
   softmax(): Tensor {
     const { pointer } = this.#floats("softmax");
-    const width = lastAxis(this.shape, "softmax");
-    const rows = elementsOf(this.shape.slice(0, -1));
-    return Tensor.#compute(this.shape, "f32", (target, core) => core.kernels.softmax(pointer, target, rows, width));
+    const width = lastAxis(this.#shape, "softmax");
+    const rows = elementsOf(this.#shape.slice(0, -1));
+    return Tensor.#compute(this.#shape, "f32", (target, core) => core.kernels.softmax(pointer, target, rows, width));
   }
 
   /**
@@ -169,15 +206,16 @@ export class Tensor {
    * @throws ShapeError, and ArgumentError for an epsilon that is negative or not finite
    */
   rmsNorm(weight: Tensor, epsilon: number): Tensor {
-    const [source, weights] = [this.#floats("rmsNorm"), weight.#floats("rmsNorm")];
-    const width = lastAxis(this.shape, "rmsNorm");
-    if (!sameShape(weight.shape, [width])) {
-      throw new ShapeError(`rmsNorm of [${this.shape}] takes a weight of [${width}], not [${weight.shape}]`);
+    const [source, weights] = [this.#floats("rmsNorm"), Tensor.#operand(weight, "rmsNorm").#floats("rmsNorm")];
+    const width = lastAxis(this.#shape, "rmsNorm");
+    if (!sameShape(weight.#shape, [width])) {
+      throw new ShapeError(`rmsNorm of [${this.#shape}] takes a weight of [${width}], not [${weight.#shape}]`);
     }
-    if (!(epsilon >= 0 && epsilon < Infinity))
-      throw new ArgumentError(`epsilon should be a number from 0 on and is ${epsilon}`);
-    const rows = elementsOf(this.shape.slice(0, -1));
-    return Tensor.#compute(this.shape, "f32", (target, core) =>
+    if (!(Number.isFinite(epsilon) && epsilon >= 0)) {
+      throw new ArgumentError(`epsilon should be a number from 0 on and is ${shown(epsilon)}`);
+    }
+    const rows = elementsOf(this.#shape.slice(0, -1));
+    return Tensor.#compute(this.#shape, "f32", (target, core) =>
       core.kernels.rmsNorm(source.pointer, weights.pointer, target, width, epsilon, 0, rows),
     );
   }
@@ -188,35 +226,31 @@ export class Tensor {
     this.#storage = undefined;
   }
 
-  static #make(shape: readonly number[], type: TensorType): Tensor {
-    return new Tensor(new Storage(defaultCore(), elementsOf(shape) * 4), shape, type);
-  }
-
-  /** A new tensor that a kernel writes; freed again when it cannot. */
+  /** A tensor of a checked shape that `write` fills, unless it has no elements; freed again when that fails. */
   static #compute(shape: readonly number[], type: TensorType, write: (target: number, core: Core) => void): Tensor {
-    const result = Tensor.#make(shape, type);
-    const { pointer, core } = result.#live("compute");
+    const elements = elementsOf(checkedShape(shape));
+    const storage = new Storage(defaultCore(), elements * 4);
     try {
-      write(pointer, core);
-      return result;
+      if (elements > 0) write(storage.pointer, storage.core);
+      return new Tensor(storage, shape, type);
     } catch (error) {
-      result.dispose();
+      storage.release();
       throw error;
     }
   }
 
   #turn(distances: Float64Array, options: RotationOptions, factor: number, operation: string): Tensor {
-    const source = this.#floats(operation);
-    const headSize = lastAxis(this.shape, operation);
-    const places = this.shape.at(-2);
+    const headSize = lastAxis(this.#shape, operation);
+    const places = this.#shape.at(-2);
     if (places !== distances.length) {
       throw new ShapeError(
-        `${operation} of [${this.shape}] takes a position for each row of [..., positions, headSize], not ${distances.length}`,
+        `${operation} of [${this.#shape}] takes a position for each row of [..., positions, headSize], not ${distances.length}`,
       );
     }
     const frequencies = frequenciesOf(options, headSize);
-    const rows = elementsOf(this.shape.slice(0, -1));
-    return Tensor.#compute(this.shape, "f32", (target, core) =>
+    const source = this.#floats(operation);
+    const rows = elementsOf(this.#shape.slice(0, -1));
+    return Tensor.#compute(this.#shape, "f32", (target, core) =>
       core.borrow(distances.length * frequencies.length * 8 + rows * 4, (rotations) => {
         const indices = rotations + distances.length * frequencies.length * 8;
         writeRotations(core, rotations, distances, frequencies, factor);
@@ -227,24 +261,28 @@ export class Tensor {
     );
   }
 
-  /** The elements in place: valid until the core's memory grows. */
-  #view(operation: string): Float32Array | Int32Array {
-    const { core, pointer } = this.#live(operation);
-    return core[this.type](pointer, elementsOf(this.shape));
-  }
-
   #floats(operation: string): Storage {
     const storage = this.#live(operation);
-    if (this.type !== "f32") throw new ShapeError(`${operation} takes tensors of f32, not of ${this.type}`);
+    if (this.#type !== "f32") throw new ShapeError(`${operation} takes tensors of f32, not of ${this.#type}`);
     return storage;
   }
 
   #live(operation: string): Storage {
-    if (!this.#storage) throw new DisposedError(`${operation}: the tensor of shape [${this.shape}] has been disposed`);
+    if (!this.#storage) throw new DisposedError(`${operation}: the tensor of shape [${this.#shape}] has been disposed`);
     return this.#storage;
   }
-}
 
-function numbersOf(values: ArrayLike<number> | Tensor): ArrayLike<number> {
-  return values instanceof Tensor ? values.toArray() : values;
+  /** @throws ArgumentError for what is no tensor */
+  static #operand(value: unknown, operation: string): Tensor {
+    if (Tensor.#is(value)) return value;
+    throw new ArgumentError(`${operation} takes a tensor, not ${shown(value)}`);
+  }
+
+  static #numbersOf(values: unknown, name: string): ArrayLike<number> {
+    return Tensor.#is(values) ? values.toArray() : checkedNumbers(values, name);
+  }
+
+  static #is(value: unknown): value is Tensor {
+    return typeof value === "object" && value !== null && #storage in value;
+  }
 }

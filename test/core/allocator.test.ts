@@ -105,6 +105,59 @@ test("what was not given out cannot be freed, nor anything twice", () => {
   assert.is(allocator.bytesInUse, 0);
 });
 
+test("lengths that are none leave the books as they were", () => {
+  const memory = memoryOf(1, 4);
+  const allocator = new Allocator(memory, 64);
+  const [kept, hole] = [allocator.allocate(100), allocator.allocate(640)];
+  allocator.allocate(64);
+  allocator.free(hole);
+  const wrong = [
+    Number.NaN,
+    -1,
+    -64,
+    0.5,
+    64.5,
+    Infinity,
+    -Infinity,
+    2 ** 53,
+    1e300,
+    undefined,
+    null,
+    "64",
+    64n,
+    {},
+    [64],
+  ];
+  for (const length of wrong) {
+    for (const ask of [() => allocator.allocate(length as number), () => allocator.reserve(length as number)]) {
+      assert.throws(ask, (error: unknown) => error instanceof MemoryError && /whole number/.test(error.message));
+    }
+  }
+  for (const pointer of [Number.NaN, undefined, 0, -64, kept + 1, hole, kept + 0.5]) {
+    assert.throws(
+      () => allocator.free(pointer as number),
+      (error: unknown) => error instanceof MemoryError && /not given out/.test(error.message),
+    );
+  }
+  allocator.reserve(0);
+  allocator.reserve(2 ** 40);
+  assert.is(memory.buffer.byteLength, 65_536);
+  assert.is(allocator.bytesInUse, 192);
+  assert.is(allocator.peakBytes, 832);
+  assert.is(allocator.allocate(640), hole);
+  allocator.free(kept);
+  assert.is(allocator.allocate(128), kept);
+});
+
+test("the last page of 32-bit addresses is never given out", () => {
+  const core = makeCore();
+  assert.throws(
+    () => core.allocate(2 ** 32 - 65_536 - core.kernels.heapBase() + 64),
+    (error: unknown) => error instanceof MemoryError && /cannot grow/.test(error.message),
+  );
+  assert.is(core.bytesInUse, 0);
+});
+
 test("a core lends memory and takes it back after an error too", () => {
   const core = makeCore();
   assert.is(core.allocate(1) % 64, 0);

@@ -33,7 +33,14 @@ export class AttentionCase {
   readonly pastValues: readonly Float32Array[];
   readonly factors: Float32Array;
   readonly pages: readonly (readonly number[])[];
-  readonly pointers: { queries: number; keys: number; outputs: number; statistics: number; scores: readonly number[] };
+  readonly pointers: {
+    queries: number;
+    keys: number;
+    values: number;
+    outputs: number;
+    statistics: number;
+    scores: readonly number[];
+  };
   readonly #core: Core;
   readonly #scratch: number;
   readonly #state: number;
@@ -86,6 +93,7 @@ export class AttentionCase {
     this.pointers = {
       queries: place(core, this.queries),
       keys: padded(this.keys),
+      values: padded(this.values),
       outputs: place(core, new Float32Array(this.queries.length)),
       statistics: place(core, new Float32Array(rows * this.queryHeads * 2)),
       scores: before.map((_, head) => scoreLists[sharedScores ? 0 : head]!),
@@ -95,7 +103,7 @@ export class AttentionCase {
     writeAttentionLayer(core, this.record, {
       queries: this.pointers.queries,
       keys: this.pointers.keys,
-      values: padded(this.values),
+      values: this.pointers.values,
       outputs: this.pointers.outputs,
       heads: tablePointer,
       segments: place(core, Uint32Array.from(segments)),

@@ -1,6 +1,6 @@
 /** Attention through the tape, in both builds, against softmax over whole rows in f64: text, questions, one row, scores. */
 import { suite } from "uvu";
-import { assertNear, assertSame } from "../support/assertions.ts";
+import { assertNear, assertSame, ROUNDING } from "../support/assertions.ts";
 import { builds, makeCore } from "../support/core.ts";
 import { normals } from "../support/random.ts";
 import { AttentionCase, type Shape } from "./attention-support.ts";
@@ -72,6 +72,25 @@ for (const build of builds) {
       }
     });
   }
+
+  test("thousands of equal entries: rounding grows with the pages, not with the entries", () => {
+    const core = makeCore(build);
+    const [entries, headSize, pageShift] = [4000, 16, 6];
+    const shape = { group: 2, headSize, pageShift, before: [entries], textRows: 0, questions: [4] };
+    const layer = new AttentionCase(core, draw, shape, "none");
+    // Without a query all entries weigh alike, and sums of 0.1 are rounded the same way again and again.
+    core.f32(layer.pointers.queries, layer.queries.length).fill(0);
+    for (const page of layer.pages[0]!) core.f32(page, (2 * headSize) << pageShift).fill(0.1);
+    core.f32(layer.pointers.values, headSize * 4).fill(0.1);
+    layer.run(1, (tape) => tape.attend(layer.record));
+    const roundings = 64 + entries / 64 + 4;
+    const expected = Math.fround(0.1);
+    assertNear(
+      layer.outputs(),
+      Float64Array.from(layer.outputs(), () => expected),
+      () => roundings * ROUNDING * expected,
+    );
+  });
 
   for (const size of sizes) {
     for (const pooling of ["sharpest", "summed"] as const) {

@@ -6,11 +6,15 @@ import { assertNear, assertSame, ROUNDING } from "../support/assertions.ts";
 import { builds, guarded, makeCore, place } from "../support/core.ts";
 import { normals } from "../support/random.ts";
 
+/** Products that are summed in one chain before they are added to the result. */
+const CHAIN = 128;
+
 /** weights [columns, depth] times rows [rows, depth], in f64, and how far f32 may be from it. */
 function product(rows: Float32Array, weights: Float32Array, depth: number, start?: Float32Array) {
   const [m, n] = [rows.length / depth, weights.length / depth];
   const values = new Float64Array(m * n);
   const tolerances = new Float64Array(m * n);
+  const roundings = 1 + Math.min(depth, CHAIN) + Math.ceil(depth / CHAIN);
   for (let row = 0; row < m; row++) {
     for (let column = 0; column < n; column++) {
       let sum = start?.[row * n + column] ?? 0;
@@ -21,7 +25,7 @@ function product(rows: Float32Array, weights: Float32Array, depth: number, start
         magnitude += Math.abs(term);
       }
       values[row * n + column] = sum;
-      tolerances[row * n + column] = (depth + 1) * ROUNDING * magnitude;
+      tolerances[row * n + column] = roundings * ROUNDING * magnitude;
     }
   }
   return { values, tolerances };
@@ -177,6 +181,42 @@ for (const build of builds) {
         }
         core.free(packedWeights);
       }
+    }
+  });
+
+  test("a large result takes in small products that would each be rounded off", () => {
+    const [rows, depth, columns] = [4, 1024, 40];
+    const panels = columns / 8;
+    const ones = place(core, new Float32Array(rows * depth).fill(1));
+    const weights = place(core, new Float32Array(depth * columns).fill(1));
+    const results = core.allocate(rows * columns * 4);
+    // 2^24 + 1 is no f32 and becomes 2^24 again.
+    const start = 2 ** 24;
+    core.f32(results, rows * columns).fill(start);
+    kernels.matmulF32(ones, weights, results, columns * 4, rows, depth, 0, panels, 1);
+    assert.ok(core.f32(results, rows * columns).every((value) => value === start + depth));
+    core.f32(results, columns).fill(start);
+    kernels.matvecF32(ones, weights, results, depth, 0, panels, 1);
+    assert.ok(core.f32(results, columns).every((value) => value === start + depth));
+    for (const pointer of [ones, weights, results]) core.free(pointer);
+  });
+
+  test("one large product costs the precision of its own chain alone", () => {
+    const [rows, depth, columns] = [4, 1000, 40];
+    for (const large of [0, 500, 999]) {
+      const activations = new Float32Array(rows * depth).fill(1);
+      for (let row = 0; row < rows; row++) activations[row * depth + large] = 2 ** 24;
+      const source = place(core, activations);
+      const packed = core.allocate(rows * depth * 4);
+      kernels.packRowsF32(source, packed, rows, depth, 0, 1);
+      const weights = place(core, new Float32Array(depth * columns).fill(1));
+      const results = core.allocate(rows * columns * 4);
+      const expected = new Float64Array(rows * columns).fill(2 ** 24 + depth - 1);
+      kernels.matmulF32(packed, weights, results, columns * 4, rows, depth, 0, columns / 8, 0);
+      assertNear(core.f32(results, rows * columns), expected, () => CHAIN, `${large}`);
+      kernels.matvecF32(source, weights, results, depth, 0, columns / 8, 0);
+      assertNear(core.f32(results, columns), expected.subarray(0, columns), () => CHAIN, `${large}`);
+      for (const pointer of [source, packed, weights, results]) core.free(pointer);
     }
   });
 

@@ -136,5 +136,25 @@ for (const build of builds) {
     }
   }
 
+  test("a key turned again and again drifts by 3e-8 of its size a turn", () => {
+    const [headSize, half, turns] = [64, 32, 3000];
+    const rows = place(core, rotations(64, half));
+    for (const distance of [1, 7, 63]) {
+      const source = makePages(64, headSize, 0);
+      const target = makePages(1, headSize, 0);
+      const from = source.pages[distance >> 3]!.pointer + (distance & 7) * headSize * 4;
+      const to = target.pages[0]!.pointer;
+      const first = core.f32(from, headSize).slice();
+      const kept = place(core, Int32Array.of(distance));
+      for (let turn = 0; turn < turns; turn++) {
+        kernels.gatherTurn(source.table, target.table, kept, 1, headSize, half, rows, 3);
+        core.f32(from, headSize).set(core.f32(to, headSize));
+      }
+      const size = first.slice(0, half).reduce((most, low, i) => Math.max(most, Math.hypot(low, first[half + i]!)), 0);
+      const expected = turned(first, -distance * turns, half);
+      assertNear(core.f32(to, headSize), expected, () => 3e-8 * turns * size, `${distance}`);
+    }
+  });
+
   test.run();
 }

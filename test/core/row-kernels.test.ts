@@ -14,7 +14,7 @@ for (const build of builds) {
 
   test("rmsNorm", () => {
     for (let rows = 1; rows <= 9; rows++) {
-      for (const width of [1, 3, 4, 6, 64, 385]) {
+      for (const width of [1, 3, 4, 6, 64, 385, 4096]) {
         const [values, weight] = [draw(rows * width, 3), draw(width)];
         const [source, weights] = [place(core, values), place(core, weight)];
         const target = guarded(core, rows * width);
@@ -25,8 +25,9 @@ for (const build of builds) {
           const row = values.subarray(Math.floor(at / width) * width).subarray(0, width);
           return (value * weight[at % width]!) / Math.sqrt(row.reduce((sum, x) => sum + x * x, 0) / width + 1e-5);
         });
-        const allowed = (width / 4 + 8) * ROUNDING;
-        assertNear(core.f32(target.pointer, rows * width), expected, (at) => allowed * Math.abs(expected[at]!));
+        // The sum is one of f64: the factor is rounded, and two products.
+        const allowed = (at: number) => 3.01 * ROUNDING * Math.abs(expected[at]!);
+        assertNear(core.f32(target.pointer, rows * width), expected, allowed);
         assert.ok(target.intact());
       }
     }

@@ -1,6 +1,8 @@
 /** Threads: the same bits for any number of them, deaths that give errors, workers that end and that idle without effort. */
 import { readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
+import workerThreads from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Core } from "../../src/core/core.ts";
@@ -8,8 +10,8 @@ import { bestFlavour } from "../../src/core/module.ts";
 import { startWorker } from "../../src/core/start-worker-node.ts";
 import { Tape } from "../../src/core/tape.ts";
 import { type StartWorker, Team } from "../../src/core/team.ts";
-import { ArgumentError, RuntimeError } from "../../src/errors.ts";
-import { loadModel, type Model } from "../../src/node.ts";
+import { ArgumentError, DisposedError, RuntimeError } from "../../src/errors.ts";
+import { knorm, loadModel, type Model } from "../../src/node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { integers } from "../support/random.ts";
 
@@ -28,6 +30,18 @@ async function makeTeam(threads: number, start: StartWorker = startWorker) {
 function copying(core: Core, source: number, target: number, count: number): number {
   const tape = new Tape();
   tape.copy(source, target, count);
+  return tape.write(core);
+}
+
+/** A tape of some milliseconds and many barriers. */
+function longTape(core: Core): number {
+  const count = 100_000;
+  const [source, target] = [core.allocate(count * 4), core.allocate(count * 4)];
+  const tape = new Tape();
+  for (let step = 0; step < 100; step++) {
+    tape.copy(source, target, count);
+    tape.barrier();
+  }
   return tape.write(core);
 }
 
@@ -91,13 +105,19 @@ test("a worker that fails in the middle of a step gives an error, again and agai
   team.dispose();
 });
 
-test("a worker that ends between two tapes gives an error", async () => {
+/** A team whose workers can be ended from here, as by a crash of one. */
+async function mortalTeam(threads: number) {
   const ends: (() => void)[] = [];
-  const { core, team } = await makeTeam(2, async (task, onDeath) => {
+  const made = await makeTeam(threads, async (task, onDeath) => {
     const worker = await startWorker(task, onDeath);
     ends.push(() => worker.terminate());
     return worker;
   });
+  return { ...made, ends };
+}
+
+test("a worker that ends between two tapes gives an error", async () => {
+  const { core, team, ends } = await mortalTeam(2);
   const pointer = copying(core, 0, core.allocate(4096), 1024);
   team.run(pointer);
   ends[0]!();
@@ -107,6 +127,174 @@ test("a worker that ends between two tapes gives an error", async () => {
     (error: Error) => error instanceof RuntimeError && error.cause instanceof Error,
   );
   team.dispose();
+});
+
+/** Keeps this thread busy, so that no event is heard. */
+function stay(milliseconds: number): void {
+  for (const end = performance.now() + milliseconds; performance.now() < end; );
+}
+
+// Where workers are ended by the runtime at once; Deno lets them go on for two seconds, Bun for ever.
+if (process.release.name === "node" && !("Bun" in globalThis || "Deno" in globalThis)) {
+  for (const threads of [2, 4]) {
+    test(`a worker that ends while this thread computes or waits gives an error soon, ${threads} threads`, async () => {
+      const draw = integers(threads);
+      for (let round = 0; round < 12; round++) {
+        const { core, team, ends } = await mortalTeam(threads);
+        const pointer = longTape(core);
+        if (round % 3 > 0) team.run(pointer);
+        // One or all of them, and a tape begun up to 3 ms later.
+        for (const end of round % 2 ? ends : [ends[draw(ends.length)]!]) end();
+        stay(draw(4));
+        const started = performance.now();
+        assert.throws(
+          () => {
+            for (let tape = 0; tape < 100; tape++) team.run(pointer);
+          },
+          (error: Error) => error instanceof RuntimeError && /thread has died/.test(error.message),
+        );
+        assert.ok(performance.now() - started < 1000, `${performance.now() - started} ms`);
+        // From now on at once, whatever the loop has heard.
+        for (let again = 0; again < 3; again++) {
+          const before = performance.now();
+          assert.throws(() => team.run(pointer), /thread has died/);
+          assert.throws(() => team.check(), /thread has died/);
+          assert.ok(performance.now() - before < 50);
+          await sleep(10);
+        }
+        const held = core.bytesInUse;
+        team.dispose();
+        assert.ok(core.bytesInUse < held);
+      }
+    });
+  }
+
+  test("a calling thread that may not sleep, as a browser's main thread, finds out too", async () => {
+    const { wait } = Atomics;
+    Atomics.wait = () => {
+      throw new TypeError("Atomics.wait cannot be called in this context");
+    };
+    const { core, team, ends } = await mortalTeam(3).finally(() => {
+      Atomics.wait = wait;
+    });
+    const pointer = longTape(core);
+    for (let tape = 0; tape < 20; tape++) team.run(pointer);
+    ends[1]!();
+    stay(2);
+    const started = performance.now();
+    assert.throws(
+      () => {
+        for (let tape = 0; tape < 100; tape++) team.run(pointer);
+      },
+      (error: Error) => error instanceof RuntimeError,
+    );
+    assert.ok(performance.now() - started < 2000, `${performance.now() - started} ms`);
+    team.dispose();
+  });
+
+  test("a model that has lost a thread refuses everything but dispose", async () => {
+    const { Worker } = workerThreads;
+    const workers: InstanceType<typeof Worker>[] = [];
+    workerThreads.Worker = class extends Worker {
+      constructor(...parameters: ConstructorParameters<typeof Worker>) {
+        super(...parameters);
+        workers.push(this);
+      }
+    };
+    syncBuiltinESMExports();
+    const model = await loadModel("models/nano", { threads: 2 });
+    workerThreads.Worker = Worker;
+    syncBuiltinESMExports();
+    assert.is(workers.length, 1);
+    const [session, other] = [model.createSession(), model.createSession()];
+    const capsule = session.fork();
+    session.prefill([1, 2, 3]);
+    const saved = capsule.save();
+    const { core } = model;
+    void workers[0]!.terminate();
+    const broken = (error: unknown) => error instanceof RuntimeError && /thread has died/.test(error.message);
+    const tokens = Array.from({ length: 400 }, (_, i) => i);
+    assert.throws(() => session.prefill(tokens), broken);
+    const calls: (() => unknown)[] = [
+      () => session.prefill([1]),
+      () => session.decode(1),
+      () => other.prefill([1]),
+      () => other.negativeLogLikelihoods([1, 2]),
+      () => other.compress(knorm(), { budget: 1 }),
+      () => model.createSession(),
+      () => model.openSession(saved),
+      () => model.fingerprint,
+    ];
+    for (const call of calls) assert.throws(call, broken, call.toString());
+    const reading = await session.read("a text", { questions: "what?" }).catch((error) => error);
+    assert.ok(broken(reading));
+    assert.is(session.absolutePosition, 3);
+    model.dispose();
+    const weights = core.bytesInUse;
+    assert.throws(
+      () => session.decode(1),
+      (error: unknown) => error instanceof DisposedError,
+    );
+    model.dispose();
+    assert.is(core.bytesInUse, weights);
+  });
+}
+
+test("a trap in the calling thread breaks the team and leaves no worker waiting", async () => {
+  for (const threads of [1, 3]) {
+    const { core, team, ends } = await mortalTeam(threads);
+    // The first part, this thread's, lies beyond the memory.
+    const pointer = copying(core, core.byteLength - 256, 0, 30_000);
+    assert.throws(
+      () => team.run(pointer),
+      (error: Error) => error instanceof RuntimeError && error.cause instanceof WebAssembly.RuntimeError,
+    );
+    assert.throws(() => team.run(pointer), /thread has died/);
+    assert.is(ends.length, threads - 1);
+    team.dispose();
+  }
+});
+
+test("only a worker that is known to be dead ends the waiting, or the patience for one of which nothing is known", async () => {
+  const core = new Core(module, true);
+  const answers: (boolean | undefined)[] = [true, true];
+  const workers = answers.map((_, index) => ({
+    terminate: () => {},
+    get isAlive() {
+      return answers[index] === undefined ? undefined : () => answers[index]!;
+    },
+  }));
+  let next = 0;
+  const team = await Team.start(core, module, 3, 4096, async () => workers[next++]!);
+  const { now } = performance;
+  let clock = 0;
+  performance.now = () => clock;
+  try {
+    const live = (waits: number, milliseconds: number) => {
+      clock += milliseconds;
+      return core.workersLive(waits);
+    };
+    // Slow is not dead: an hour, while the runtime says that they live.
+    for (let waits = 1; waits < 72_000; waits++) assert.ok(live(waits, 50));
+    answers[1] = false;
+    assert.not(live(1, 50));
+    answers[1] = undefined;
+    // Half a minute where it says nothing, counted anew at each barrier.
+    for (let round = 0; round < 3; round++) {
+      for (let waits = 1; waits < 600; waits++) assert.ok(live(waits, 50));
+    }
+    for (let waits = 600; waits < 602; waits++) live(waits, 50);
+    assert.not(live(602, 50));
+    // A machine that slept for an hour in between.
+    assert.ok(live(1, 50));
+    assert.ok(live(2, 3_600_000));
+    for (let waits = 3; waits < 500; waits++) assert.ok(live(waits, 50));
+    answers[0] = false;
+    assert.not(live(500, 50));
+  } finally {
+    performance.now = now;
+    team.dispose();
+  }
 });
 
 test("workers that cannot start give an error and leave none behind", async () => {

@@ -13,8 +13,8 @@ import { smolLM2 } from "../support/shared.ts";
 
 const test = suite("small models");
 
-/** Float32 and float64 of the reference differ by 3e-5; ten times that. */
-const TOLERANCE = 3e-4;
+/** Float32 and float64 of the reference differ by up to 2.2e-5; ours by as much, and its float32 angles by 4e-5. */
+const TOLERANCE = 8e-5;
 
 interface Expected {
   readonly tokens: Int32Array;

@@ -183,7 +183,7 @@ test("what does not fit is named", () => {
     [/form q3/, (metadata) => (metadata.form = "q3")],
     [/unknown scheme sliding/, (metadata) => (metadata.scheme = "sliding")],
     [/impossible window "no"/, (metadata) => (metadata.window = "no")],
-    [/impossible absolute position 1.5/, (metadata) => (metadata.absolutePosition = "1.5")],
+    [/impossible absolute position "1.5"/, (metadata) => (metadata.absolutePosition = "1.5")],
     [/positions.0 should ascend below 200; 0 follows 0/, (_, positions) => (positions[1] = 0)],
     [/positions.0 should ascend below 200; 200 follows 6/, (_, positions) => (positions[4] = 200)],
   ];
