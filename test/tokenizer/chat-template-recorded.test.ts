@@ -52,18 +52,20 @@ for (const { name, source, template, outputs } of templates)
   });
 
 test("drawn templates", () => {
-  const { variables, cases } = read<{ variables: Record<string, unknown>; cases: [string, string | null][] }>(
-    "constructs.json.gz",
-  );
+  const sets = read<{ variables: Record<string, unknown>; cases: [string, string | null][] }[]>("constructs.json.gz");
   const given = [
     { role: "user", content: "hi" },
     { role: "assistant", content: "yo " },
   ];
-  assert.is(cases.length, 2200);
-  for (const [template, expected] of cases) {
-    const names = {} as typeof tokens;
-    assert.is(outcome(template, given, { add_generation_prompt: true, ...variables }, names), expected, template);
-  }
+  assert.equal(
+    sets.map(({ cases }) => cases.length),
+    [1600, 1100],
+  );
+  for (const { variables, cases } of sets)
+    for (const [template, expected] of cases) {
+      const names = {} as typeof tokens;
+      assert.is(outcome(template, given, { add_generation_prompt: true, ...variables }, names), expected, template);
+    }
 });
 
 test("dates", () => {

@@ -37,10 +37,10 @@ test("messages as they are handed on", () => {
     written({ role: "user", content: [{ type: "image", image: new Uint8Array(3) }] }),
     "{'role': 'user', 'content': [{'type': 'image', 'image': '<Uint8Array>'}]}",
   );
-  const numbers = { a: 2, b: 2.5, c: -0, d: 2n ** 70n, e: 1e300, f: Number.NaN, g: undefined, h: new Map([["2", 1]]) };
+  const numbers = { a: 2, b: 2.5, c: -0, d: 5n, e: 1e300, f: Number.NaN, g: undefined, h: new Map([["2", 1]]) };
   assert.is(
     render("{{ x }}", { x: numbers }),
-    "{'a': 2, 'b': 2.5, 'c': -0.0, 'd': 1180591620717411303424, 'e': 1e+300, 'f': nan, 'h': {'2': 1}}",
+    "{'a': 2, 'b': 2.5, 'c': -0.0, 'd': 5, 'e': 1e+300, 'f': nan, 'h': {'2': 1}}",
   );
 });
 
@@ -92,7 +92,7 @@ test("what is no conversation", () => {
     [user(deep)],
     [user(shared)],
   ];
-  bad.push([user(() => 1)], [user(Symbol("x"))], [user(new Map([[1, 2]]))], [user(2n ** 99_999n)], new Array(1e9));
+  bad.push([user(() => 1)], [user(Symbol("x"))], [user(new Map([[1, 2]]))], [user(2n ** 60n)], new Array(1e9));
   for (const messages of bad) assert.throws(() => any.render(messages as Message[]), isArgumentError);
   for (const options of [{ tools: 5 }, { tools: [5] }, { documents: {} }, { documents: ["x"] }, { x: cyclic }])
     assert.throws(() => any.render([user("x")], options as unknown as RenderOptions), isArgumentError);
@@ -106,8 +106,9 @@ test("what is beyond 2^53 or Python's own limits is refused by name", () => {
     ["{{ 2 ** 60 + 1 }}", /2\^53/],
     ["{{ 9007199254740993 }}", /2\^53/],
     ["{{ range(100001) }}", /Range too big/],
-    ["{{ messages|urlize }}", /'urlize' is not supported/],
-    ["{{ messages|frobnicate }}", /No filter named 'frobnicate'/],
+    ["{{ messages|urlize }}", /No filter named 'urlize' found, or it is not supported/],
+    ["{{ messages is frobnicated }}", /No test named 'frobnicated' found, or it is not supported/],
+    ["{{ 'a'.zfill(3) }}", /the method zfill is not supported/],
     ["{% include 'x' %}", /'include' is not supported/],
     ["{{ messages.append(1) }}", /unsafe/],
     ["{% set ns = namespace() %}{% set ns._x = 1 %}", /underscore/],

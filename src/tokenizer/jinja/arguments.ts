@@ -35,12 +35,11 @@ export function asText(value: Value | undefined): string {
   throw new Fault(`must be str, not ${typeName(value ?? null)}`);
 }
 
-/** An int that is given, within what can be counted. @throws Fault when it is something else */
+/** An int that is given. @throws Fault when it is something else */
 export function asWhole(value: Value | undefined, otherwise: number): number {
   if (value === undefined) return otherwise;
   if (typeof value === "boolean") return Number(value);
   if (typeof value === "number") return value;
-  if (typeof value === "bigint") return value < 0n ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
   throw new Fault(`'${typeName(value)}' object cannot be interpreted as an integer`);
 }
 

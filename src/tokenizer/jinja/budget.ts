@@ -43,6 +43,12 @@ export class Budget {
       throw new Fault(`it reads and writes more than ${this.#limits.characters} characters`);
   }
 
+  /** Before a text is worked on from end to end. */
+  text(text: string): void {
+    this.characters(text.length);
+    this.step(text.length >> 4);
+  }
+
   /** Before a piece of a text is put beside others. */
   piece(text: string): void {
     this.characters(text.length + SLOT);

@@ -9,7 +9,6 @@ import {
   isNumber,
   isText,
   lengthOf,
-  Range,
   Stream,
   sizeOf,
   Tuple,
@@ -17,42 +16,35 @@ import {
   typeName,
   Undefined,
   type Value,
-  View,
 } from "./values.ts";
 
-const numeric = (value: number | bigint | boolean | Float) => (value instanceof Float ? value.value : value);
+const numeric = (value: number | boolean | Float) => Number(value instanceof Float ? value.value : value);
 
 /** `a == b` */
 export function equals(a: Value, b: Value, budget: Budget): boolean {
   budget.step();
   // Before anything else: the runtime's own comparison would read both, uncounted.
   if (isText(a)) return isText(b) && sameText(textOf(a), textOf(b), budget);
-  if (a === b) return !(a instanceof Float) || !Number.isNaN(a.value);
-  // biome-ignore lint/suspicious/noDoubleEquals: a bigint, a number and a boolean of the same value are equal
-  if (isNumber(a)) return isNumber(b) && numeric(a) == numeric(b);
-  if (a instanceof Undefined) return b instanceof Undefined;
-  const items = (value: Value) => (isList(value) ? value : value instanceof Tuple ? value.items : undefined);
-  const [left, right] = [items(a), items(b)];
+  if (isNumber(a) && isNumber(b)) return numeric(a) === numeric(b);
+  if (a === b || (a instanceof Undefined && b instanceof Undefined)) return true;
+  const [left, right] = [itemsOf(a), itemsOf(b)];
   if (left && right)
     return (
-      isList(a) === isList(b) &&
+      typeName(a) === typeName(b) &&
       left.length === right.length &&
       budget.nested(() => left.every((item, index) => equals(item, right[index]!, budget)))
     );
-  if (a instanceof Dict && b instanceof Dict) {
-    if (a.size !== b.size) return false;
-    return budget.nested(() => {
-      for (const [key, value] of a.entries()) {
-        const other = b.get(key, budget);
-        if (other === undefined || !equals(value, other, budget)) return false;
-      }
-      return true;
-    });
-  }
-  if (a instanceof Range && b instanceof Range)
-    return a.length === b.length && (a.length === 0 || (a.start === b.start && (a.length === 1 || a.step === b.step)));
-  return false;
+  if (!(a instanceof Dict && b instanceof Dict) || a.size !== b.size) return false;
+  return budget.nested(() => {
+    for (const [key, value] of a.entries()) {
+      const other = b.get(key, budget);
+      if (other === undefined || !equals(value, other, budget)) return false;
+    }
+    return true;
+  });
 }
+
+const itemsOf = (value: Value) => (isList(value) ? value : value instanceof Tuple ? value.items : undefined);
 
 function sameText(a: string, b: string, budget: Budget): boolean {
   if (a.length !== b.length) return false;
@@ -65,12 +57,11 @@ export function compareValues(a: Value, b: Value, budget: Budget, operator = "<"
   budget.step();
   if (isNumber(a) && isNumber(b)) {
     const [left, right] = [numeric(a), numeric(b)];
-    return left < right ? -1 : left > right ? 1 : left >= right ? 0 : Number.NaN;
+    return left < right ? -1 : left > right ? 1 : left === right ? 0 : Number.NaN;
   }
   if (isText(a) && isText(b)) return compareTexts(textOf(a), textOf(b), budget);
-  const items = isList(a) && isList(b) ? [a, b] : a instanceof Tuple && b instanceof Tuple ? [a.items, b.items] : [];
-  const [left, right] = items;
-  if (left && right)
+  const [left, right] = [itemsOf(a), itemsOf(b)];
+  if (left && right && (isList(a) ? isList(b) : typeName(a) === "tuple" && typeName(b) === "tuple"))
     return budget.nested(() => {
       const length = Math.min(left.length, right.length);
       for (let index = 0; index < length; index++)
@@ -104,17 +95,10 @@ export function contains(container: Value, item: Value, budget: Budget): boolean
   }
   if (container instanceof Dict) return container.has(item, budget);
   if (container instanceof Undefined) return false;
-  if (container instanceof View && container.kind === "keys") return container.dict.has(item, budget);
-  if (container instanceof Range && isNumber(item)) {
-    const index = (Number(numeric(item)) - container.start) / container.step;
-    return Number.isInteger(index) && index >= 0 && index < container.length;
-  }
-  const items = container instanceof Tuple ? container.items : container;
-  if (isList(items) || items instanceof View || items instanceof Range || items instanceof Stream) {
-    for (const one of items) if (equals(one, item, budget)) return true;
-    return false;
-  }
-  throw new Fault(`argument of type '${typeName(container)}' is not iterable`);
+  const items = container instanceof Stream ? container : itemsOf(container);
+  if (!items) throw new Fault(`argument of type '${typeName(container)}' is not iterable`);
+  for (const one of items) if (equals(one, item, budget)) return true;
+  return false;
 }
 
 /** `len(value)` @throws Fault for what has no length */

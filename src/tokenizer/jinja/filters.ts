@@ -1,88 +1,99 @@
-/** The filters of Jinja: those for lists here, all of them by name. */
+/** The filters and tests of Jinja by name; the filters for lists. */
 import { asBoolean, asText, asWhole, bind } from "./arguments.ts";
+import { getItem } from "./attributes.ts";
 import type { Budget } from "./budget.ts";
-import { type Operation, plainTests } from "./checks.ts";
-import { compareValues, equals, length } from "./compare.ts";
-import {
-  folded,
-  type Given,
-  getter,
-  newUndefined,
-  type SimpleFilters,
-  sorted,
-  splitNames,
-  textFor,
-} from "./filter-tools.ts";
-import { percentFormat } from "./format.ts";
+import { compareValues, length } from "./compare.ts";
 import { iterate, listOf, stream } from "./iterate.ts";
-import { add } from "./operators.ts";
+import { add, operate } from "./operators.ts";
+import type { Method } from "./strings.ts";
+import { testMethods } from "./tests.ts";
 import { str } from "./text.ts";
 import { textFilters } from "./text-filters.ts";
 import {
   charactersOf,
   Dict,
   Fault,
+  isList,
   isText,
   isTrue,
+  type Markup,
+  type Named,
   orElse,
-  Range,
   Tuple,
   textOf,
   typeName,
   Undefined,
   type Value,
-  View,
 } from "./values.ts";
 
-function extreme(value: Value, given: Given, sign: number, budget: Budget): Value {
-  const [isSensitive, attribute] = given;
-  const get = getter(attribute, budget);
-  const fold = folded(asBoolean(isSensitive), budget);
-  let best: { item: Value; key: Value } | undefined;
-  for (const item of iterate(value, budget)) {
-    const key = fold(get(item));
-    if (best === undefined || sign * compareValues(key, best.key, budget) < 0) best = { item, key };
-  }
-  return orElse(best?.item, () => newUndefined("No aggregated item, sequence was empty."));
+/** A filter or test: what it is applied to comes first. */
+type Operation = (value: Value, positional: readonly Value[], named: Named, budget: Budget) => Value;
+
+/** The parts of a text with names, counted as they may be many. */
+function splitNames(names: string | Markup, separator: string, budget: Budget): string[] {
+  budget.text(textOf(names));
+  budget.slots(textOf(names).length);
+  return textOf(names).split(separator);
 }
 
-function groupBy(value: Value, [attribute, otherwise, isSensitive]: Given, budget: Budget): Value {
-  const get = getter(attribute, budget, otherwise);
-  const fold = folded(asBoolean(isSensitive), budget);
-  const groups: { key: Value; items: Value[] }[] = [];
-  for (const item of sorted(listOf(value, budget), (one) => fold(get(one)), false, budget)) {
-    const key = fold(get(item));
-    const last = groups.at(-1);
-    budget.slots(4);
-    if (last && equals(last.key, key, budget)) last.items.push(item);
-    else groups.push({ key, items: [item] });
-  }
-  return groups.map(({ items }) => new Tuple([get(items[0]!), items], ["grouper", "list"]));
+/** Gets from an item what `attribute=` names: a path of names and numbers, or a number. */
+function getter(attribute: Value | undefined, budget: Budget, otherwise: Value = null): (item: Value) => Value {
+  if (attribute === undefined || attribute === null) return (item) => item;
+  const path = isText(attribute)
+    ? splitNames(attribute, ".", budget).map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+    : [asWhole(attribute, 0)];
+  return (item) => {
+    let value = item;
+    for (const part of path) {
+      value = getItem(value, part, budget);
+      if (otherwise !== null && value instanceof Undefined) value = otherwise;
+    }
+    return value;
+  };
 }
 
-const listFilters: SimpleFilters = {
-  batch: [
-    "linecount fill_with?",
-    (value, [count, fill], budget) =>
-      stream(value, budget, function* (items) {
-        const size = asWhole(count, 1);
-        let row: Value[] = [];
-        for (const item of items) {
-          if (row.length === size) {
-            yield row;
-            row = [];
-          }
-          budget.slots(1);
-          row.push(item);
-        }
-        if (row.length === 0) return;
-        if (fill !== undefined && fill !== null) {
-          budget.slots(Math.max(0, size - row.length));
-          while (row.length < size) row.push(fill);
-        }
-        yield row;
-      }),
-  ],
+/** Texts count as the same whatever their case, unless that matters. */
+function folded(isSensitive: Value | undefined, budget: Budget): (value: Value) => Value {
+  return (value) => {
+    if (asBoolean(isSensitive) || !isText(value)) return value;
+    budget.text(textOf(value));
+    return textOf(value).toLowerCase();
+  };
+}
+
+/** Sorts as Python does: stable, also in reverse. */
+function sorted(items: Value[], keyOf: (item: Value) => Value, isReverse: boolean, budget: Budget): Value[] {
+  budget.slots(2 * items.length);
+  const keyed = items.map((item) => ({ item, key: keyOf(item) }));
+  keyed.sort((a, b) => (isReverse ? compareValues(b.key, a.key, budget) : compareValues(a.key, b.key, budget)));
+  return keyed.map(({ item }) => item);
+}
+
+const extreme = (sign: number): Method<Value> => [
+  "case_sensitive? attribute?",
+  (value, [isSensitive, attribute], budget) => {
+    const get = getter(attribute, budget);
+    const fold = folded(isSensitive, budget);
+    let best: { item: Value; key: Value } | undefined;
+    for (const item of iterate(value, budget)) {
+      const key = fold(get(item));
+      if (best === undefined || sign * compareValues(key, best.key, budget) < 0) best = { item, key };
+    }
+    return orElse(best?.item, () => nothing("No aggregated item, sequence was empty."));
+  },
+];
+
+/** What a filter gives where there is nothing to give. */
+const nothing = (message: string) => new Undefined(() => message);
+
+/** The items of what Python's `reversed` takes, in a list of their own. */
+function reversible(value: Value, budget: Budget): Value[] | undefined {
+  const isReversible =
+    isText(value) || isList(value) || value instanceof Tuple || value instanceof Dict || value instanceof Undefined;
+  return isReversible ? listOf(value, budget) : undefined;
+}
+
+const listFilters: Readonly<Record<string, Method<Value>>> = {
   default: [
     "default_value? boolean?",
     (value, [otherwise, boolean]) =>
@@ -91,11 +102,16 @@ const listFilters: SimpleFilters = {
   dictsort: [
     "case_sensitive? by? reverse?",
     (value, [isSensitive, by, reverse], budget) => {
-      if (!(value instanceof Dict)) return refuseItems(value);
+      if (value instanceof Undefined) value.fail();
+      if (!(value instanceof Dict)) throw new Fault(`'${typeName(value)}' object has no attribute 'items'`);
       const index = ["key", "value"].indexOf(by === undefined ? "key" : asText(by));
       if (index < 0) throw new Fault('You can only sort by either "key" or "value"');
-      const fold = folded(asBoolean(isSensitive), budget);
-      const entries = listOf(new View("items", value), budget);
+      const fold = folded(isSensitive, budget);
+      const entries: Value[] = [];
+      for (const entry of value.entries()) {
+        budget.objects(2);
+        entries.push(new Tuple(entry));
+      }
       return sorted(entries, (entry) => fold((entry as Tuple).items[index]!), asBoolean(reverse), budget);
     },
   ],
@@ -103,19 +119,20 @@ const listFilters: SimpleFilters = {
     "",
     (value, _, budget) => {
       const next = iterate(value, budget).next();
-      return next.done ? newUndefined("No first item, sequence was empty.") : next.value;
+      return next.done ? nothing("No first item, sequence was empty.") : next.value;
     },
   ],
-  groupby: ["attribute default? case_sensitive?", groupBy],
   items: [
     "",
-    (value, _, budget) => {
-      if (!(value instanceof Dict || value instanceof Undefined))
-        return stream([], budget, () => {
-          throw new Fault("Can only get item pairs from a mapping.");
-        });
-      return stream(value instanceof Dict ? new View("items", value) : value, budget, (items) => items);
-    },
+    (value, _, budget) =>
+      stream([], budget, function* () {
+        if (value instanceof Undefined) return;
+        if (!(value instanceof Dict)) throw new Fault("Can only get item pairs from a mapping.");
+        for (const entry of value.entries()) {
+          budget.step();
+          yield new Tuple(entry);
+        }
+      }),
   ],
   join: [
     "d? attribute?",
@@ -137,17 +154,17 @@ const listFilters: SimpleFilters = {
     (value, _, budget) => {
       const items = reversible(value, budget);
       if (!items) throw new Fault(`'${typeName(value)}' object is not reversible`);
-      return orElse(items.at(-1), () => newUndefined("No last item, sequence was empty."));
+      return orElse(items.at(-1), () => nothing("No last item, sequence was empty."));
     },
   ],
   length: ["", (value, _, budget) => length(value, budget)],
   list: ["", (value, _, budget) => listOf(value, budget)],
-  max: ["case_sensitive? attribute?", (value, given, budget) => extreme(value, given, -1, budget)],
-  min: ["case_sensitive? attribute?", (value, given, budget) => extreme(value, given, 1, budget)],
+  max: extreme(-1),
+  min: extreme(1),
   reverse: [
     "",
     (value, _, budget) => {
-      if (isText(value)) return [...charactersOf(textFor(value, budget), budget)].reverse().join("");
+      if (isText(value)) return [...charactersOf(textOf(value), budget)].reverse().join("");
       const items = reversible(value, budget);
       if (!items) return listOf(value, budget).reverse();
       return stream(items.reverse(), budget, (all) => all);
@@ -155,15 +172,11 @@ const listFilters: SimpleFilters = {
   ],
   sort: [
     "reverse? case_sensitive? attribute?",
-    (value, [reverse, isSensitive, attribute], budget) => {
-      const names =
-        attribute !== undefined && attribute !== null && isText(attribute)
-          ? splitNames(attribute, ",", budget)
-          : [attribute];
+    (value, [reverse, isSensitive, attribute = null], budget) => {
+      const names = isText(attribute) ? splitNames(attribute, ",", budget) : [attribute];
       const getters = names.map((name) => getter(name, budget));
-      const fold = folded(asBoolean(isSensitive), budget);
+      const fold = folded(isSensitive, budget);
       const key = (item: Value) => getters.map((get) => fold(get(item)));
-      budget.slots(getters.length);
       return sorted(listOf(value, budget), key, asBoolean(reverse), budget);
     },
   ],
@@ -182,7 +195,7 @@ const listFilters: SimpleFilters = {
     (value, [isSensitive, attribute], budget) =>
       stream(value, budget, function* (items) {
         const get = getter(attribute, budget);
-        const fold = folded(asBoolean(isSensitive), budget);
+        const fold = folded(isSensitive, budget);
         const seen = new Dict();
         for (const item of items) {
           const key = fold(get(item));
@@ -194,116 +207,74 @@ const listFilters: SimpleFilters = {
   ],
 };
 
-function refuseItems(value: Value): never {
-  if (value instanceof Undefined) value.fail();
-  throw new Fault(`'${typeName(value)}' object has no attribute 'items'`);
-}
-
-/** The items of what Python's `reversed` takes, in a list of their own. */
-function reversible(value: Value, budget: Budget): Value[] | undefined {
-  const isReversible =
-    isText(value) ||
-    Array.isArray(value) ||
-    value instanceof Tuple ||
-    value instanceof Range ||
-    value instanceof Dict ||
-    value instanceof View ||
-    value instanceof Undefined;
-  return isReversible ? listOf(value, budget) : undefined;
-}
-
 /** `select`, `reject` and the two that look at an attribute. */
 function selecting(isWanted: boolean, byAttribute: boolean): Operation {
-  return (value, positional, named, budget) => {
-    const source = isTrue(value) ? value : [];
-    return stream(source, budget, function* (items) {
+  return (value, positional, named, budget) =>
+    stream(isTrue(value) ? value : [], budget, function* (items) {
       const rest = [...positional];
       if (byAttribute && rest.length === 0) throw new Fault("Missing parameter for attribute name");
       const get = byAttribute ? getter(rest.shift()!, budget) : (item: Value) => item;
       const name = rest.shift();
-      const test = name === undefined ? isTrue : (item: Value) => isTrue(namedTest(name)(item, rest, named, budget));
-      for (const item of items) if (test(get(item)) === isWanted) yield item;
+      const operation = name === undefined ? isTrue : testNamed(name);
+      for (const item of items) if (isTrue(operation(get(item), rest, named, budget)) === isWanted) yield item;
     });
-  };
 }
 
-function namedTest(name: Value): Operation {
-  const test = isText(name) ? tests.get(textOf(name)) : undefined;
-  if (!test) throw new Fault(`No test named ${isText(name) ? `'${textOf(name)}'` : typeName(name)}.`);
-  return test;
+function mapping(value: Value, [name, ...rest]: readonly Value[], named: Named, budget: Budget): Value {
+  return stream(isTrue(value) ? value : [], budget, function* (items) {
+    let apply: (item: Value) => Value;
+    if (name !== undefined) {
+      const filter = filterNamed(name);
+      apply = (item) => filter(item, rest, named, budget);
+    } else {
+      const unknown = [...named.keys()].find((key) => key !== "attribute" && key !== "default");
+      if (unknown || !named.has("attribute")) throw new Fault(`map() cannot do with the argument '${unknown ?? ""}'`);
+      apply = getter(named.get("attribute"), budget, named.get("default"));
+    }
+    for (const item of items) yield apply(item);
+  });
 }
+
+function formatting(value: Value, positional: readonly Value[], named: Named, budget: Budget): Value {
+  if (positional.length > 0 && named.size > 0)
+    throw new Fault("can't handle positional and keyword arguments at the same time");
+  const values = named.size > 0 ? Dict.of(named, budget) : new Tuple(positional);
+  return operate("%", isText(value) ? value : str(value, budget), values, budget);
+}
+
+function found(operations: ReadonlyMap<string, Operation>, kind: string, name: Value): Operation {
+  const operation = isText(name) ? operations.get(textOf(name)) : undefined;
+  if (operation) return operation;
+  throw new Fault(
+    `No ${kind} named ${isText(name) ? `'${textOf(name)}'` : typeName(name)} found, or it is not supported.`,
+  );
+}
+
+const operations = (methods: Readonly<Record<string, Method<Value>>>): [string, Operation][] =>
+  Object.entries(methods).map(([name, [parameters, apply]]) => [
+    name,
+    (value, positional, named, budget) => {
+      budget.step();
+      return apply(value, bind(name, parameters, positional, named), budget);
+    },
+  ]);
 
 /** The filters by name. */
-export const filters: ReadonlyMap<string, Operation> = new Map<string, Operation>([
-  ...Object.entries({ ...listFilters, ...textFilters }).map(([name, [parameters, apply]]): [string, Operation] => {
-    return [
-      name,
-      (value, positional, named, budget) => apply(value, bind(name, parameters, positional, named), budget),
-    ];
-  }),
-  [
-    "format",
-    (value, positional, named, budget) => {
-      if (positional.length > 0 && named.size > 0)
-        throw new Fault("can't handle positional and keyword arguments at the same time");
-      const values = named.size > 0 ? Dict.of(named, budget) : new Tuple(positional);
-      return percentFormat(str(value, budget), values, budget);
-    },
-  ],
-  [
-    "map",
-    (value, positional, named, budget) =>
-      stream(isTrue(value) ? value : [], budget, function* (items) {
-        const [name, ...rest] = positional;
-        let apply: (item: Value) => Value;
-        if (name === undefined && named.has("attribute")) {
-          const unknown = [...named.keys()].find((key) => key !== "attribute" && key !== "default");
-          if (unknown) throw new Fault(`Unexpected keyword argument '${unknown}'`);
-          apply = getter(named.get("attribute"), budget, named.get("default"));
-        } else {
-          if (name === undefined) throw new Fault("map requires a filter argument");
-          const filter = isText(name) ? filters.get(textOf(name)) : undefined;
-          if (!filter) throw new Fault(`No filter named ${isText(name) ? `'${textOf(name)}'` : typeName(name)}.`);
-          apply = (item) => filter(item, rest, named, budget);
-        }
-        for (const item of items) yield apply(item);
-      }),
-  ],
-  ...[
-    ["count", "length"],
-    ["d", "default"],
-    ["e", "escape"],
-  ].map(([alias, name]): [string, Operation] => [alias!, (...all) => filters.get(name!)!(...all)]),
+const filters: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ...operations({ ...listFilters, ...textFilters }),
+  ...operations({ count: listFilters.length!, d: listFilters.default!, e: textFilters.escape! }),
+  ["format", formatting],
+  ["map", mapping],
   ["select", selecting(true, false)],
   ["reject", selecting(false, false)],
   ["selectattr", selecting(true, true)],
   ["rejectattr", selecting(false, true)],
 ]);
 
-/** Filters that Jinja has and this has not. */
-export const unsupportedFilters: ReadonlySet<string> = new Set([
-  "attr",
-  "filesizeformat",
-  "forceescape",
-  "pprint",
-  "random",
-  "slice",
-  "striptags",
-  "truncate",
-  "urlencode",
-  "urlize",
-  "wordwrap",
-  "xmlattr",
-]);
-
-const isIn =
-  (names: () => ReadonlyMap<string, Operation>): Operation =>
-  (value, _positional, _named, budget) =>
-    isText(value) && names().has(textFor(value, budget));
-
 /** The tests by name. */
-export const tests: ReadonlyMap<string, Operation> = new Map([
-  ...plainTests,
-  ["filter", isIn(() => filters)],
-  ["test", isIn(() => tests)],
-]);
+const tests: ReadonlyMap<string, Operation> = new Map(operations(testMethods));
+
+/** @throws Fault when there is none of that name */
+export const filterNamed = (name: Value): Operation => found(filters, "filter", name);
+/** @throws Fault when there is none of that name */
+export const testNamed = (name: Value): Operation => found(tests, "test", name);

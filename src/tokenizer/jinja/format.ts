@@ -1,22 +1,17 @@
-/** `format % values` and `format.format(...)`: the two ways of Python to put values into texts, with the forms d, e, f, g, i, r, s, u, x and %. */
+/** `format % values` and `format.format(...)`: the two ways of Python to put values into texts, with the forms d, f, r and s. */
 import type { Budget } from "./budget.ts";
-import { exponentialText, fixedText, generalText } from "./decimals.ts";
-import { doubleOf, truncated, wholeOf } from "./numbers.ts";
+import { doubleOf, exact, wholeOf } from "./operators.ts";
 import { floatText, repr, str } from "./text.ts";
 import {
   charactersOf,
   Dict,
   Fault,
-  Float,
-  isList,
   isNumber,
   isText,
   lengthOf,
-  Range,
   Tuple,
   textOf,
   typeName,
-  Undefined,
   type Value,
 } from "./values.ts";
 
@@ -42,30 +37,31 @@ function padded(sign: string, body: string, { fill, align, width }: Layout, budg
   return fill.repeat(left) + sign + fill.repeat(inside) + body + fill.repeat(missing - left - inside);
 }
 
-/** A number that is not negative in one of the forms d, e, f, g, x and %, in their capitals too. */
-function digitsOf(size: number | bigint, form: string, { precision = 6, grouping }: Layout): string {
-  const double = Number(size);
-  const forms: Record<string, () => string> = {
-    d: () => String(size),
-    x: () => size.toString(16),
-    e: () => exponentialText(double, precision),
-    f: () => fixedText(double, precision),
-    g: () => generalText(double, precision),
-    "%": () => `${fixedText(double * 100, precision)}%`,
-    "": () => floatText(double),
-  };
-  const write = forms[form.toLowerCase()];
-  if (!write) throw new Fault(`the format character '${form}' is not supported`);
-  let digits = write();
-  if (!Number.isFinite(double)) digits = (Number.isNaN(double) ? "nan" : "inf") + (form === "%" ? "%" : "");
-  if (grouping) digits = digits.replace(/^\d+/, (whole) => whole.replace(/\B(?=(?:\d{3})+$)/g, grouping));
-  return form === form.toLowerCase() ? digits : digits.toUpperCase();
+/** A number. @param write gives the digits of one that is not negative */
+function numberText(value: number, write: (size: number) => string, layout: Layout, budget: Budget): string {
+  const isNegative = value < 0 || Object.is(value, -0);
+  let digits = write(Math.abs(value));
+  if (layout.grouping) digits = digits.replace(/^\d+/, (whole) => whole.replace(/\B(?=(?:\d{3})+$)/g, layout.grouping));
+  return padded(isNegative ? "-" : layout.sign, digits, layout, budget);
 }
 
-function numberText(value: number | bigint, form: string, layout: Layout, budget: Budget): string {
-  const isNegative = value < 0 || Object.is(value, -0);
-  const body = digitsOf(isNegative ? -value : value, form, layout);
-  return padded(isNegative ? "-" : layout.sign, body, layout, budget);
+const fixed = (value: number, layout: Layout, budget: Budget) =>
+  numberText(value, (size) => fixedText(size, layout.precision ?? 6), layout, budget);
+
+/** More than that no double can be told apart by; JavaScript gives at most 100. */
+const MOST_DECIMALS = 80;
+
+/** A number that is not negative with so many decimals, of two that are as near the even one as in Python. @throws Fault */
+export function fixedText(value: number, decimals: number): string {
+  if (decimals > MOST_DECIMALS || value >= 1e21 || Number.isNaN(value))
+    throw new Fault(`a number with more than ${MOST_DECIMALS} decimals or beyond 1e21 is not supported`);
+  const up = value.toFixed(decimals);
+  const all = value.toFixed(100);
+  const end = all.length - 100 + decimals;
+  // JavaScript rounds up where Python rounds to the even digit.
+  const isTie = /^50*$/.test(all.slice(end));
+  const down = all.slice(0, decimals === 0 ? end - 1 : end);
+  return isTie && Number(down.at(-1)) % 2 === 0 ? down : up;
 }
 
 /** The first characters of a text, as far as the precision goes. */
@@ -81,10 +77,6 @@ function count(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
-// What can be subscripted is a mapping here, which may hold more than is used.
-const isMapping = (value: Value) =>
-  isList(value) || value instanceof Dict || value instanceof Range || value instanceof Undefined;
-
 /** `format % values` @throws Fault as Python would raise, and for forms that are not supported */
 export function percentFormat(format: string, values: Value, budget: Budget): string {
   budget.characters(format.length);
@@ -92,17 +84,16 @@ export function percentFormat(format: string, values: Value, budget: Budget): st
   let used = 0;
   let isNamed = false;
   const text = format.replace(
-    /%(?:\(([^()]*)\))?([-+ #0]*)(\d*)(?:\.(\d*))?[hlL]?([\s\S]|$)/gu,
+    /%(?:\(([^()]*)\))?([-+ 0]*)(\d*)(?:\.(\d*))?([\s\S]|$)/gu,
     (_, name: string | undefined, flags: string, width: string, precision: string | undefined, form: string) => {
       if (form === "%" && name === undefined) return "%";
-      if (form === "" || form === "(" || form === "*" || flags.includes("#"))
-        throw new Fault(`a format that goes on with '${form}' is incomplete or not supported`);
-      let value: Value | undefined;
-      if (name !== undefined) {
+      let value = list[used];
+      if (name === undefined) used++;
+      else {
         isNamed = true;
         if (!(values instanceof Dict)) throw new Fault("format requires a mapping");
         value = values.get(name, budget);
-      } else value = list[used++];
+      }
       if (value === undefined) throw new Fault("not enough arguments for format string");
       const align = flags.includes("-") ? "<" : flags.includes("0") ? "=" : ">";
       const layout: Layout = {
@@ -116,7 +107,12 @@ export function percentFormat(format: string, values: Value, budget: Budget): st
       return converted(value, form, layout, budget);
     },
   );
-  if (!isNamed && used < list.length && !isMapping(values))
+  // What can be subscripted is a mapping here, which may hold more than is used.
+  if (
+    !isNamed &&
+    used < list.length &&
+    (isNumber(values) || isText(values) || values instanceof Tuple || values === null)
+  )
     throw new Fault("not all arguments converted during string formatting");
   budget.characters(text.length);
   return text;
@@ -129,12 +125,12 @@ function converted(value: Value, form: string, layout: Layout, budget: Budget): 
     const align = layout.align === "<" ? "<" : ">";
     return padded("", shortened(text, layout, budget), { ...layout, fill: " ", align }, budget);
   }
+  if (!/^[df]$/.test(form) || (form === "d" && layout.precision !== undefined))
+    throw new Fault(`a format that ends with '${form}' is incomplete or not supported`);
   const double = doubleOf(value);
-  if (double === undefined || (value instanceof Float && /x/i.test(form)))
-    throw new Fault(`%${form} format: a number is required, not ${typeName(value)}`);
-  if (!/[diux]/i.test(form)) return numberText(double, form, layout, budget);
-  if (layout.precision !== undefined) throw new Fault("a precision of an integer is not supported");
-  return numberText(wholeOf(value) ?? truncated(double), /x/i.test(form) ? form : "d", layout, budget);
+  if (double === undefined) throw new Fault(`%${form} format: a number is required, not ${typeName(value)}`);
+  if (form === "f") return fixed(double, layout, budget);
+  return numberText(exact(Math.trunc(double)), String, layout, budget);
 }
 
 /** Gives the value that a field of `format.format(...)` names. */
@@ -155,23 +151,25 @@ export function braceFormat(format: string, lookup: FieldLookup, budget: Budget)
         name === "" ? automatic++ : /^\d+$/.test(name) ? count(name)! : name,
         rest.map(([part, attribute, item]) => ({ name: attribute ?? item!, isItem: part.startsWith("[") })),
       );
-      if (conversion)
-        return formatValue(conversion === "r" ? repr(value, budget) : str(value, budget), specification, budget);
-      return formatValue(value, specification, budget);
+      if (conversion === undefined) return formatValue(value, specification, budget);
+      return formatValue(conversion === "r" ? repr(value, budget) : str(value, budget), specification, budget);
     },
   );
   budget.characters(text.length);
   return text;
 }
 
-const specifications = /^(?:([\s\S])?([<>=^]))?([-+ ])?(0)?(\d*)([,_])?(?:\.(\d+))?([a-zA-Z%])?$/u;
+const specifications = /^(?:([\s\S])?([<>=^]))?([-+ ])?(0)?(\d*)([,_])?(?:\.(\d+))?([dfs])?$/u;
 
-/** `format(value, specification)` @throws Fault as Python would raise */
+/** `format(value, specification)` @throws Fault as Python would raise, and for forms that are not supported */
 function formatValue(value: Value, specification: string, budget: Budget): string {
   if (specification === "") return str(value, budget);
-  const match = specifications.exec(specification);
-  if (!match) throw new Fault(`Invalid format specifier '${specification.slice(0, 40)}'`);
-  const [, fill, align, sign = "", zero, width, grouping = "", precision, form = ""] = match;
+  const refuse = (): never => {
+    const shown = specification.slice(0, 40);
+    throw new Fault(`the format specifier '${shown}' is invalid or not supported for a ${typeName(value)}`);
+  };
+  const [, fill, align, sign = "", zero, width, grouping = "", precision, form] =
+    specifications.exec(specification) ?? refuse();
   const isNumeric = isNumber(value);
   const layout: Layout = {
     fill: fill ?? (zero ? "0" : " "),
@@ -182,20 +180,13 @@ function formatValue(value: Value, specification: string, budget: Budget): strin
     precision: count(precision),
   };
   if (isText(value)) {
-    if (!/^s?$/.test(form) || sign || grouping || layout.align === "=")
-      throw new Fault(`Invalid format specifier '${specification}' for object of type 'str'`);
+    if ((form ?? "s") !== "s" || sign || grouping || layout.align === "=") return refuse();
     return padded("", shortened(textOf(value), layout, budget), layout, budget);
   }
-  if (!isNumeric) throw new Fault(`unsupported format string passed to ${typeName(value)}.__format__`);
-  const whole = wholeOf(value);
-  const isWhole = whole !== undefined && /^[dxX]?$/.test(form);
-  if (isWhole ? layout.precision !== undefined : /[dxX]/.test(form))
-    throw new Fault(`Invalid format specifier '${specification}' for object of type '${typeName(value)}'`);
-  if (isWhole) return numberText(whole, form || "d", layout, budget);
+  if (!isNumeric || form === "s") return refuse();
   const double = doubleOf(value)!;
-  if (form !== "" || layout.precision === undefined) return numberText(double, form, layout, budget);
-  // Without a form the digits are those of g, and a float still looks like one.
-  const general = digitsOf(Math.abs(double), "g", layout);
-  const isNegative = double < 0 || Object.is(double, -0);
-  return padded(isNegative ? "-" : layout.sign, /^\d+$/.test(general) ? `${general}.0` : general, layout, budget);
+  if (form === "f") return fixed(double, layout, budget);
+  const isWhole = wholeOf(value) !== undefined;
+  if (layout.precision !== undefined || (form === "d" && !isWhole)) return refuse();
+  return numberText(double, isWhole ? String : floatText, layout, budget);
 }

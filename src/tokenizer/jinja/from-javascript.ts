@@ -43,9 +43,8 @@ class Conversion {
         // JavaScript does not tell 2 from 2.0; beyond 2^53 an int would claim digits that it has not.
         return Number.isSafeInteger(value) && !Object.is(value, -0) ? value : new Float(value);
       case "bigint":
-        return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
-          ? Number(value)
-          : checked(value, place);
+        if (BigInt.asIntN(54, value) !== value) throw new ArgumentError(`${place} is an integer beyond 2^53`);
+        return Number(value);
       case "undefined":
         return null;
       case "object":
@@ -81,9 +80,4 @@ class Conversion {
     }
     return dict;
   }
-}
-
-function checked(value: bigint, place: string): bigint {
-  if (BigInt.asIntN(14_280, value) !== value) throw new ArgumentError(`${place} has more than 4300 digits`);
-  return value;
 }

@@ -1,20 +1,18 @@
 /** What templates can call without being given it. */
 import { asWhole, bind } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
-import { checkAttribute } from "./evaluate.ts";
 import { iterate, listOf } from "./iterate.ts";
 import { strftime } from "./strftime.ts";
 import { str } from "./text.ts";
 import {
-  Attributes,
   Callable,
   Dict,
   Fault,
   isText,
   type Named,
   Namespace,
-  Range,
   Refusal,
+  Tuple,
   textOf,
   typeName,
   Undefined,
@@ -27,29 +25,24 @@ const LONGEST_RANGE = 100_000;
 /** Jinja's globals and those of transformers. @param now the time that `strftime_now` tells */
 export function globals(budget: Budget, now: Date): Map<string, Value> {
   const functions: Record<string, (positional: readonly Value[], named: Named) => Value> = {
-    range(positional, named) {
-      const given = bind("range", "start stop? step? /", positional, named);
-      for (const value of given) if (value instanceof Undefined) value.fail();
-      const [first, second, step] = given.map((value) => (value === undefined ? undefined : asWhole(value, 0)));
-      if (step === 0) throw new Fault("range() arg 3 must not be zero");
-      const range = second === undefined ? new Range(0, first!, 1) : new Range(first!, second, step ?? 1);
-      if (range.length > LONGEST_RANGE)
-        throw new Fault(`Range too big. The sandbox blocks ranges larger than MAX_RANGE (${LONGEST_RANGE}).`);
-      return range;
-    },
+    dict: (positional, named) => Dict.of(pairs("dict", positional, named, budget), budget),
     namespace(positional, named) {
-      const dict = dictOf("namespace", positional, named, budget);
-      const attributes = new Map<string, Value>();
-      for (const [name, value] of dict.entries()) {
+      const namespace = new Namespace();
+      for (const [name, value] of pairs("namespace", positional, named, budget)) {
         if (!isText(name)) throw new Fault("attribute name must be string");
-        checkAttribute(textOf(name));
-        attributes.set(textOf(name), value);
+        namespace.set(textOf(name), value);
       }
-      return new Namespace(attributes);
+      return namespace;
     },
     raise_exception(positional, named) {
       const [message] = bind("raise_exception", "message", positional, named);
       throw new Refusal(str(message!, budget));
+    },
+    range(positional, named) {
+      const given = bind("range", "start stop? step? /", positional, named);
+      for (const value of given) if (value instanceof Undefined) value.fail();
+      const [first, second, step = 1] = given.map((value) => (value === undefined ? undefined : asWhole(value, 0)));
+      return range(second === undefined ? 0 : first!, second ?? first!, step, budget);
     },
     strftime_now(positional, named) {
       const [format] = bind("strftime_now", "format", positional, named);
@@ -59,44 +52,41 @@ export function globals(budget: Budget, now: Date): Map<string, Value> {
   };
   const values = Object.entries(functions).map(([name, call]): [string, Value] => [
     name,
-    new Callable(name, (positional, named) => {
+    new Callable((positional, named) => {
       budget.objects(4 + positional.length + 2 * named.size);
       return call(positional, named);
     }),
   ]);
-  const fromKeys = new Callable("fromkeys", (positional, named) => {
-    const [keys, value = null] = bind("fromkeys", "iterable value? /", positional, named);
-    const dict = new Dict();
-    for (const key of iterate(keys!, budget)) {
-      dict.set(key, value, budget);
-    }
-    return dict;
-  });
-  const dict = new Callable(
-    "dict",
-    (positional, named) => dictOf("dict", positional, named, budget),
-    new Map([["fromkeys", fromKeys]]),
-  );
-  // The blocks of a template by name, which none has.
-  const self = new Attributes("TemplateReference", () => undefined);
-  return new Map<string, Value>([...values, ["dict", dict], ["self", self]]);
+  // The blocks of a template by name, of which there are none.
+  return new Map<string, Value>([...values, ["self", new Namespace()]]);
 }
 
-/** `dict(mapping or pairs, **named)` */
-function dictOf(name: string, positional: readonly Value[], named: Named, budget: Budget): Dict {
-  if (positional.length > 1) throw new Fault(`${name} expected at most 1 argument, got ${positional.length}`);
-  const [source] = positional;
+function range(start: number, stop: number, step: number, budget: Budget): Tuple {
+  if (step === 0) throw new Fault("range() arg 3 must not be zero");
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (length > LONGEST_RANGE)
+    throw new Fault(`Range too big. The sandbox blocks ranges larger than MAX_RANGE (${LONGEST_RANGE}).`);
+  budget.slots(length);
+  const items: number[] = [];
+  for (let index = 0; index < length; index++) items.push(start + index * step);
+  return new Tuple(items, "range");
+}
+
+/** What `dict(mapping or pairs, **named)` holds. */
+function* pairs(
+  name: string,
+  [source, ...others]: readonly Value[],
+  named: Named,
+  budget: Budget,
+): Iterable<readonly [Value, Value]> {
+  if (others.length > 0) throw new Fault(`${name} expected at most 1 argument, got ${others.length + 1}`);
   if (source instanceof Undefined) source.fail();
-  const dict = new Dict();
-  const set = (key: Value, value: Value) => dict.set(key, value, budget);
-  if (source instanceof Dict) for (const [key, value] of source.entries()) set(key, value);
-  else if (source !== undefined) {
+  if (source instanceof Dict) yield* source.entries();
+  else if (source !== undefined)
     for (const pair of iterate(source, budget)) {
-      const items = listOf(pair, budget);
-      if (items.length !== 2) throw new Fault("a sequence of pairs is required to make a dict");
-      set(items[0]!, items[1]!);
+      const [key, value, ...more] = listOf(pair, budget);
+      if (value === undefined || more.length > 0) throw new Fault("a sequence of pairs is required to make a dict");
+      yield [key!, value];
     }
-  }
-  for (const [key, value] of named) set(key, value);
-  return dict;
+  yield* named;
 }

@@ -1,19 +1,6 @@
 /** Going through what can be iterated, every item counted. */
 import type { Budget } from "./budget.ts";
-import {
-  Dict,
-  Fault,
-  isList,
-  isText,
-  Range,
-  Stream,
-  Tuple,
-  textOf,
-  typeName,
-  Undefined,
-  type Value,
-  View,
-} from "./values.ts";
+import { Dict, Fault, isList, isText, Stream, Tuple, textOf, typeName, Undefined, type Value } from "./values.ts";
 
 /** Whether Python could iterate over a value. */
 export const isIterable = (value: Value): boolean => itemsOf(value) !== undefined;
@@ -43,14 +30,14 @@ export function stream(
   make: (items: IterableIterator<Value>) => Iterator<Value>,
 ): Stream {
   budget.objects(8);
-  const length = source instanceof Stream ? source.length + 1 : 1;
-  if (length > LONGEST) throw new Fault(`it has more than ${LONGEST} generators feed one another`);
+  const depth = source instanceof Stream ? source.depth + 1 : 1;
+  if (depth > LONGEST) throw new Fault(`it has more than ${LONGEST} generators feed one another`);
   // What cannot be iterated fails when the first item is wanted.
   const start = function* (): Iterator<Value> {
     const made = make(iterate(source, budget));
     for (let next = made.next(); !next.done; next = made.next()) yield next.value;
   };
-  return new Stream(start(), length);
+  return new Stream(start(), depth);
 }
 
 /** Each one calls the one before it. */
@@ -58,7 +45,7 @@ const LONGEST = 100;
 
 function itemsOf(value: Value): Iterable<Value> | undefined {
   if (isText(value)) return textOf(value);
-  if (isList(value) || value instanceof Range || value instanceof View || value instanceof Stream) return value;
+  if (isList(value) || value instanceof Stream) return value;
   if (value instanceof Tuple) return value.items;
   if (value instanceof Dict) return value.keys();
   return value instanceof Undefined ? [] : undefined;

@@ -1,5 +1,5 @@
 /** The text of a template as tokens, with white space dropped as transformers has Jinja drop it (`trim_blocks`, `lstrip_blocks`). */
-import { exact } from "./numbers.ts";
+import { exact } from "./operators.ts";
 import { isSpace, space } from "./spaces.ts";
 import { hexadecimal } from "./text.ts";
 import { Fault, Float, type Value } from "./values.ts";
@@ -27,7 +27,7 @@ const ends = {
 const spaces = sticky(`${space}+`);
 const isBlank = new RegExp(`^${space}+$`);
 const float = sticky("(?:\\d+_)*\\d+(?:(?:\\.(?:\\d+_)*\\d+)?e[+-]?(?:\\d+_)*\\d+|\\.(?:\\d+_)*\\d+)", "i");
-const whole = sticky("0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\\da-f])+|[1-9](?:_?\\d)*|0(?:_?0)*", "i");
+const whole = sticky("[1-9](?:_?\\d)*|0(?:_?0)*");
 const word = sticky("[\\p{L}\\p{N}\\p{M}\\p{Pc}\\u00b7]+", "u");
 const identifier = /^[\p{XIDS}_]\p{XIDC}*$/u;
 const operator = sticky("//|\\*\\*|==|!=|>=|<=|[-+/*%~[\\](){}><=.:|,;]");
@@ -179,7 +179,7 @@ function lineOf(source: string, offset: number): number {
 /** The value of a number as it is written. */
 function exactly(text: string): Value {
   const number = Number(text.replaceAll("_", ""));
-  return /^0[box]/i.test(text) || !/[.e]/i.test(text) ? exact(number) : new Float(number);
+  return /[.e]/i.test(text) ? new Float(number) : exact(number);
 }
 
 const controls: Record<string, string> = {

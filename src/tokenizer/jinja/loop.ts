@@ -1,54 +1,26 @@
 /** What `loop` is in a loop. */
 import type { Budget } from "./budget.ts";
 import { equals } from "./compare.ts";
-import {
-  Attributes,
-  Callable,
-  Fault,
-  isText,
-  lengthOf,
-  orElse,
-  sizeOf,
-  Tuple,
-  textOf,
-  Undefined,
-  type Value,
-} from "./values.ts";
+import { Callable, Fault, isText, lengthOf, orElse, sizeOf, Tuple, textOf, Undefined, type Value } from "./values.ts";
 
-export class LoopState {
-  readonly value: Attributes;
+export class Loop {
   #items: Iterator<Value>;
   /** What has the length, unless the items have to be counted. */
   readonly #whole: Value | undefined;
   readonly #budget: Budget;
-  readonly #depth: number;
   #index = -1;
   #length: number | undefined;
   #before: Value | undefined;
   #current: Value | undefined;
-  /** The next item, once it has been looked at: null in an object where there is none. */
+  /** The next item, once it has been looked at: undefined in an object where there is none. */
   #after: { readonly item: Value | undefined } | undefined;
   #last: Tuple | undefined;
 
-  constructor(
-    items: Iterator<Value>,
-    whole: Value | undefined,
-    depth: number,
-    recurse: ((items: Value, depth: number) => Value) | undefined,
-    budget: Budget,
-  ) {
+  constructor(items: Iterator<Value>, whole: Value | undefined, budget: Budget) {
     this.#items = items;
     this.#whole = whole;
-    this.#depth = depth;
     this.#budget = budget;
-    this.value = new Attributes(
-      "LoopContext",
-      (name) => this.#attribute(name),
-      ([inner]) => {
-        if (!recurse) throw new Fault("The loop must have the 'recursive' marker to be called recursively.");
-        return recurse(inner ?? null, depth + 1);
-      },
-    );
+    budget.objects(4);
   }
 
   /** The next item, undefined behind the last. */
@@ -72,10 +44,8 @@ export class LoopState {
 
   #count(): number {
     if (this.#length !== undefined) return this.#length;
-    const size =
-      this.#whole !== undefined && isText(this.#whole)
-        ? lengthOf(textOf(this.#whole), this.#budget)
-        : sizeOf(this.#whole ?? null);
+    const whole = this.#whole ?? null;
+    const size = isText(whole) ? lengthOf(textOf(whole), this.#budget) : sizeOf(whole);
     if (size !== undefined) this.#length = size;
     else {
       const rest: Value[] = [];
@@ -89,7 +59,8 @@ export class LoopState {
     return this.#length;
   }
 
-  #attribute(name: string): Value | undefined {
+  /** An attribute, undefined where `loop` has none of that name. */
+  get(name: string): Value | undefined {
     switch (name) {
       case "index0":
         return this.#index;
@@ -105,21 +76,21 @@ export class LoopState {
         return this.#count() - this.#index;
       case "revindex0":
         return this.#count() - this.#index - 1;
-      case "depth":
-        return this.#depth + 1;
-      case "depth0":
-        return this.#depth;
       case "previtem":
         return orElse(this.#before, () => new Undefined(() => "there is no previous item"));
       case "nextitem":
         return orElse(this.#peek(), () => new Undefined(() => "there is no next item"));
+      case "depth":
+        return 1;
+      case "depth0":
+        return 0;
       case "cycle":
-        return new Callable(name, (items) => {
+        return new Callable((items) => {
           if (items.length === 0) throw new Fault("no items for cycling given");
           return items[this.#index % items.length]!;
         });
       case "changed":
-        return new Callable(name, (items) => {
+        return new Callable((items) => {
           const now = new Tuple(items);
           const isChanged = !this.#last || !equals(this.#last, now, this.#budget);
           this.#last = now;

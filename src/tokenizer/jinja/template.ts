@@ -2,7 +2,6 @@
 import { ArgumentError, FormatError, SiskinError } from "../../errors.ts";
 import { Budget, type Limits } from "./budget.ts";
 import { globals } from "./globals.ts";
-import { Interpreter } from "./interpreter.ts";
 import { type Program, parse } from "./parser.ts";
 import { Refusal, type Value } from "./values.ts";
 
@@ -41,9 +40,7 @@ export class Template {
   render(variables: ReadonlyMap<string, Value>, limits: Limits, now = new Date()): string {
     const budget = new Budget(limits);
     try {
-      const all = globals(budget, now);
-      for (const [name, value] of variables) all.set(name, value);
-      return new Interpreter(all, budget).run(this.#program);
+      return this.#program(new Map([...globals(budget, now), ...variables]), budget);
     } catch (error) {
       if (error instanceof Refusal) throw new ArgumentError(error.message);
       if (error instanceof SiskinError) throw error;

@@ -2,22 +2,17 @@
 import type { Budget } from "./budget.ts";
 import { compareValues } from "./compare.ts";
 import {
-  Attributes,
-  Callable,
   Dict,
   Fault,
   Float,
   isList,
   isText,
   Markup,
-  Namespace,
-  Range,
   Tuple,
   textOf,
   typeName,
   Undefined,
   type Value,
-  View,
 } from "./values.ts";
 
 /** `str(value)` */
@@ -27,36 +22,24 @@ export function str(value: Value, budget: Budget): string {
   return value instanceof Markup ? value.text : repr(value, budget);
 }
 
-/** `repr(value)` @throws Fault for what Python writes with an address */
+/** `repr(value)` @throws Fault for what templates have no use for in writing */
 export function repr(value: Value, budget: Budget): string {
   const pieces: string[] = [];
   const write = (piece: string) => {
     budget.piece(piece);
     pieces.push(piece);
   };
-  const list = (items: Iterable<Value>, open: string, close: string) => {
+  const all = <T>(items: Iterable<T>, open: string, close: string, each: (item: T) => void) => {
     write(open);
-    let first = true;
+    let isFirst = true;
     for (const item of items) {
-      if (!first) write(", ");
-      first = false;
-      visit(item);
+      if (!isFirst) write(", ");
+      isFirst = false;
+      each(item);
     }
     write(close);
   };
-  const dict = (entries: Iterable<readonly [Value, Value]>) => {
-    write("{");
-    let first = true;
-    for (const [key, item] of entries) {
-      if (!first) write(", ");
-      first = false;
-      visit(key);
-      write(": ");
-      visit(item);
-    }
-    write("}");
-  };
-  const visit = (item: Value) => {
+  const visit = (item: Value): void => {
     budget.step();
     budget.nested(() => visitOne(item));
   };
@@ -64,26 +47,20 @@ export function repr(value: Value, budget: Budget): string {
     if (typeof item === "string") write(quoted(item, budget));
     else if (item === null) write("None");
     else if (typeof item === "boolean") write(item ? "True" : "False");
-    else if (typeof item === "number" || typeof item === "bigint") write(String(item));
+    else if (typeof item === "number") write(String(item));
     else if (item instanceof Float) write(floatText(item.value));
     else if (item instanceof Undefined) write("Undefined");
-    else if (isList(item)) list(item, "[", "]");
-    else if (item instanceof Tuple) list(item.items, "(", item.items.length === 1 ? ",)" : ")");
-    else if (item instanceof Dict) dict(item.entries());
-    else if (item instanceof View) {
-      write(`dict_${item.kind}`);
-      list(item, "([", "])");
-    } else if (item instanceof Markup) write(`Markup(${quoted(item.text, budget)})`);
-    else if (item instanceof Range)
-      write(`range(${item.start}, ${item.stop}${item.step === 1 ? "" : `, ${item.step}`})`);
-    else if (item instanceof Namespace) {
-      write("<Namespace ");
-      dict(item.attributes);
-      write(">");
-    } else if (item instanceof Attributes && item.type === "LoopContext")
-      write(`<LoopContext ${item.get("index")}/${item.get("length")}>`);
-    else if (item instanceof Callable && item.attributes.has("arguments"))
-      write(item.name === "caller" ? "<Macro anonymous>" : `<Macro ${quoted(item.name, budget)}>`);
+    else if (item instanceof Markup) write(`Markup(${quoted(item.text, budget)})`);
+    else if (isList(item)) all(item, "[", "]", visit);
+    else if (item instanceof Dict)
+      all(item.entries(), "{", "}", ([key, one]) => {
+        visit(key);
+        write(": ");
+        visit(one);
+      });
+    else if (item instanceof Tuple && item.type === "tuple")
+      all(item.items, "(", item.items.length === 1 ? ",)" : ")", visit);
+    else if (item instanceof Tuple && item.type !== "range") all(item.items, `${item.type}([`, "])", visit);
     else throw new Fault(`a ${typeName(item)} cannot be written`);
   };
   visit(value);
@@ -102,8 +79,7 @@ function quoted(text: string, budget: Budget): string {
   if (quote === "'") result = result.replaceAll("'", "\\'");
   if (unprintable.test(result)) {
     result = result.replace(everyUnprintable, (character) => {
-      const code = character.codePointAt(0)!;
-      return escapes[character] ?? hexadecimal(code);
+      return escapes[character] ?? hexadecimal(character.codePointAt(0)!);
     });
   }
   return quote + result + quote;
@@ -167,7 +143,7 @@ export function json(value: Value, options: JsonOptions, budget: Budget): string
   };
   const scalar = (item: Value): string | undefined => {
     if (item === null) return "null";
-    if (typeof item === "boolean" || typeof item === "number" || typeof item === "bigint") return String(item);
+    if (typeof item === "boolean" || typeof item === "number") return String(item);
     if (!(item instanceof Float)) return undefined;
     if (Number.isFinite(item.value)) return floatText(item.value);
     return Number.isNaN(item.value) ? "NaN" : item.value > 0 ? "Infinity" : "-Infinity";
@@ -177,7 +153,7 @@ export function json(value: Value, options: JsonOptions, budget: Budget): string
     const plain = scalar(item);
     if (plain !== undefined) write(plain);
     else if (isText(item)) text(textOf(item));
-    else if (isList(item) || item instanceof Tuple)
+    else if (isList(item) || (item instanceof Tuple && item.type === "tuple"))
       budget.nested(() => all(isList(item) ? item : item.items, "[", "]", (one) => visit(one, level + 1), level));
     else if (item instanceof Dict) {
       const keys = [...item.keys()];

@@ -1,27 +1,25 @@
 /** The values that templates compute with: Python's, held as JavaScript's where the two agree. */
 import type { Budget } from "./budget.ts";
+import type { Loop } from "./loop.ts";
 
 /**
- * null is None; a number is an int (a bigint one beyond 2^53, which can be written and compared), floats are objects so that 2.0 stays one; an array is a list.
+ * null is None; a number is an int, floats are objects so that 2.0 stays one; an array is a list.
  * Lists and dicts never change: the sandbox that templates run in forbids it.
  */
 export type Value =
   | null
   | boolean
   | number
-  | bigint
   | string
   | readonly Value[]
   | Float
   | Markup
   | Tuple
   | Dict
-  | Range
-  | View
   | Stream
   | Callable
   | Namespace
-  | Attributes
+  | Loop
   | Undefined;
 
 /** Arguments by name. */
@@ -43,32 +41,12 @@ export class Markup {
   constructor(readonly text: string) {}
 }
 
-/** A tuple; one of `groupby` has names for its items. */
+/** A tuple, and what is as unchangeable as one: what `range` gives, and a dict's keys(), values() and items(). */
 export class Tuple {
   constructor(
     readonly items: readonly Value[],
-    readonly names: readonly string[] = [],
+    readonly type: "tuple" | "range" | "dict_keys" | "dict_values" | "dict_items" = "tuple",
   ) {}
-}
-
-/** What `range` gives. */
-export class Range {
-  readonly length: number;
-  constructor(
-    readonly start: number,
-    readonly stop: number,
-    readonly step: number,
-  ) {
-    this.length = Math.max(0, Math.ceil((stop - start) / step));
-  }
-
-  at(index: number): number {
-    return this.start + index * this.step;
-  }
-
-  *[Symbol.iterator](): IterableIterator<Value> {
-    for (let index = 0; index < this.length; index++) yield this.at(index);
-  }
 }
 
 /** Something that gives its items once: a generator. */
@@ -76,7 +54,7 @@ export class Stream implements Iterable<Value> {
   constructor(
     readonly iterator: Iterator<Value>,
     /** How many streams feed one another. */
-    readonly length: number,
+    readonly depth: number,
   ) {}
 
   [Symbol.iterator](): Iterator<Value> {
@@ -86,25 +64,19 @@ export class Stream implements Iterable<Value> {
 
 /** A function, method or macro. */
 export class Callable {
-  constructor(
-    readonly name: string,
-    readonly call: (positional: readonly Value[], named: Named) => Value,
-    readonly attributes: ReadonlyMap<string, Value> = new Map(),
-  ) {}
+  constructor(readonly call: (positional: readonly Value[], named: Named) => Value) {}
 }
 
 /** What `namespace` makes; `set` may change its attributes. */
 export class Namespace {
-  constructor(readonly attributes: Map<string, Value>) {}
-}
+  readonly attributes = new Map<string, Value>();
 
-/** An object that has nothing but attributes, computed when they are read: `loop`, a cycler. */
-export class Attributes {
-  constructor(
-    readonly type: string,
-    readonly get: (name: string) => Value | undefined,
-    readonly call?: (positional: readonly Value[]) => Value,
-  ) {}
+  /** @throws Fault for what transformers forbids */
+  set(name: string, value: Value): void {
+    if (name.startsWith("_"))
+      throw new Fault(`Chat templates cannot store underscore-prefixed attributes on a namespace, but got '${name}'.`);
+    this.attributes.set(name, value);
+  }
 }
 
 /** What a name, attribute or item that is not there gives: prints as nothing and fails in most uses. */
@@ -116,47 +88,23 @@ export class Undefined {
   }
 }
 
-type Key = string | number | bigint | symbol | null | object;
-
-const undefinedKey = Symbol("undefined");
-
-/** Equal values have equal keys. @throws Fault for what Python cannot hash, and for tuples of more than scalars */
-function keyOf(value: Value, budget: Budget | undefined): Key {
-  switch (typeof value) {
-    case "string":
-      budget?.characters(value.length);
-      return value.startsWith("\0") ? `\0s${value}` : value;
-    case "boolean":
-      return Number(value);
-    case "number":
-    case "bigint":
-      return value;
+/** What equal keys of a dict have in common. @throws Fault for what Python cannot hash, and for tuples */
+function keyOf(value: Value, budget: Budget | undefined): unknown {
+  if (isText(value)) {
+    budget?.characters(textOf(value).length);
+    return textOf(value);
   }
-  if (value === null) return null;
+  if (typeof value === "boolean") return Number(value);
   if (value instanceof Float) return value.value;
-  if (value instanceof Markup) return keyOf(value.text, budget);
-  if (value instanceof Undefined) return undefinedKey;
-  if (value instanceof Tuple) {
-    // A tuple of scalars is as good as its text.
-    const keys = value.items.map((item) => {
-      budget?.step();
-      const key = item instanceof Tuple ? item : keyOf(item, budget);
-      if (typeof key === "object" && key !== null)
-        throw new Fault("a tuple of more than scalars is not supported as a key");
-      return typeof key === "string" ? key : [String(key)];
-    });
-    return `\0t${JSON.stringify(keys)}`;
-  }
-  if (isList(value) || value instanceof Dict || value instanceof View)
-    throw new Fault(`unhashable type: '${typeName(value)}'`);
+  if (value instanceof Undefined) return Undefined;
+  if (value instanceof Tuple) throw new Fault(`a ${value.type} as a key is not supported`);
+  if (isList(value) || value instanceof Dict) throw new Fault(`unhashable type: '${typeName(value)}'`);
   return value;
 }
 
 /** A dict. */
 export class Dict {
-  readonly #values = new Map<Key, Value>();
-  /** Keys that are not the strings they are found by. */
-  #names: Map<Key, Value> | undefined;
+  readonly #entries = new Map<unknown, readonly [key: Value, value: Value]>();
 
   static of(entries: Iterable<readonly [Value, Value]>, budget: Budget): Dict {
     const dict = new Dict();
@@ -165,93 +113,59 @@ export class Dict {
   }
 
   /** For those that make a dict; afterwards it does not change. @param budget what a template makes counts */
-  set(name: Value, value: Value, budget: Budget | undefined): void {
-    budget?.objects(2);
-    const key = keyOf(name, budget);
-    if (key !== name && !this.#values.has(key)) {
-      this.#names ??= new Map();
-      this.#names.set(key, name);
-    }
-    this.#values.set(key, value);
+  set(key: Value, value: Value, budget: Budget | undefined): void {
+    budget?.objects(3);
+    const hash = keyOf(key, budget);
+    const known = this.#entries.get(hash);
+    this.#entries.set(hash, [known ? known[0] : key, value]);
   }
 
-  get(name: Value, budget: Budget): Value | undefined {
-    return this.#values.get(keyOf(name, budget));
+  get(key: Value, budget: Budget): Value | undefined {
+    return this.#entries.get(keyOf(key, budget))?.[1];
   }
 
-  has(name: Value, budget: Budget): boolean {
-    return this.#values.has(keyOf(name, budget));
+  has(key: Value, budget: Budget): boolean {
+    return this.#entries.has(keyOf(key, budget));
   }
 
   get size(): number {
-    return this.#values.size;
+    return this.#entries.size;
   }
 
   *keys(): IterableIterator<Value> {
-    for (const key of this.#values.keys()) yield this.#nameOf(key);
+    for (const [key] of this.#entries.values()) yield key;
   }
 
-  values(): IterableIterator<Value> {
-    return this.#values.values();
-  }
-
-  *entries(): IterableIterator<[Value, Value]> {
-    for (const [key, value] of this.#values) yield [this.#nameOf(key), value];
-  }
-
-  #nameOf(key: Key): Value {
-    const name = this.#names?.get(key);
-    return name === undefined ? (key as Value) : name;
-  }
-}
-
-/** What a dict's keys(), values() and items() give. */
-export class View {
-  constructor(
-    readonly kind: "keys" | "values" | "items",
-    readonly dict: Dict,
-  ) {}
-
-  *[Symbol.iterator](): IterableIterator<Value> {
-    if (this.kind === "keys") yield* this.dict.keys();
-    else if (this.kind === "values") yield* this.dict.values();
-    else for (const entry of this.dict.entries()) yield new Tuple(entry);
+  entries(): IterableIterator<readonly [key: Value, value: Value]> {
+    return this.#entries.values();
   }
 }
 
 export const isText = (value: Value): value is string | Markup => typeof value === "string" || value instanceof Markup;
 
-export const isNumber = (value: Value): value is number | bigint | boolean | Float =>
-  typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" || value instanceof Float;
+export const isNumber = (value: Value): value is number | boolean | Float =>
+  typeof value === "number" || typeof value === "boolean" || value instanceof Float;
 
 export const isList = (value: Value): value is readonly Value[] => Array.isArray(value);
 
+/** The items of what Python calls a sequence and is no text: a list, a tuple or a range. */
+export const sequenceOf = (value: Value): readonly Value[] | undefined =>
+  isList(value) ? value : value instanceof Tuple && !value.type.startsWith("dict") ? value.items : undefined;
+
 /** The name of a value's type, for errors. */
 export function typeName(value: Value): string {
-  switch (typeof value) {
-    case "string":
-      return "str";
-    case "boolean":
-      return "bool";
-    case "number":
-    case "bigint":
-      return "int";
-  }
   if (value === null) return "NoneType";
+  if (typeof value !== "object") return { string: "str", boolean: "bool", number: "int" }[typeof value as "string"];
+  if (value instanceof Tuple) return value.type;
   if (isList(value)) return "list";
-  if (value instanceof Attributes) return value.type;
-  if (value instanceof View) return `dict_${value.kind}`;
-  for (const [type, name] of typeNames) if (value instanceof type) return name;
-  return "object";
+  return typeNames.find(([type]) => value instanceof type)?.[1] ?? "LoopContext";
 }
 
 const typeNames = [
   [Dict, "dict"],
   [Float, "float"],
-  [Tuple, "tuple"],
   [Markup, "Markup"],
   [Undefined, "Undefined"],
-  [Range, "range"],
   [Stream, "generator"],
   [Namespace, "Namespace"],
   [Callable, "function"],
@@ -259,28 +173,26 @@ const typeNames = [
 
 /** How many items a value has, undefined for texts and for what has no length. */
 export function sizeOf(value: Value): number | undefined {
-  if (isList(value) || value instanceof Range) return value.length;
+  if (isList(value)) return value.length;
   if (value instanceof Tuple) return value.items.length;
   if (value instanceof Dict) return value.size;
-  if (value instanceof View) return value.dict.size;
-  if (value instanceof Undefined) return 0;
-  if (value instanceof Attributes) return value.get("length") as number | undefined;
-  return undefined;
+  return value instanceof Undefined ? 0 : undefined;
 }
 
 /** What Python takes for true. */
 export function isTrue(value: Value): boolean {
-  if (typeof value === "boolean") return value;
-  if (typeof value === "string") return value !== "";
-  if (value === null) return false;
-  if (isNumber(value)) return Number(value instanceof Float ? value.value : value) !== 0;
-  if (value instanceof Markup) return value.text !== "";
-  return sizeOf(value) !== 0;
+  if (typeof value !== "object" || value === null) return Boolean(value);
+  if (value instanceof Float) return value.value !== 0;
+  return value instanceof Markup ? value.text !== "" : sizeOf(value) !== 0;
 }
 
 /** A value, or another where there is none: `??` would take None for nothing. */
 export const orElse = (value: Value | undefined, otherwise: () => Value): Value =>
   value === undefined ? otherwise() : value;
+
+/** A text that comes of another value: of one that is marked it is marked too. */
+export const marked = (text: string, source: Value): string | Markup =>
+  source instanceof Markup ? new Markup(text) : text;
 
 export const textOf = (value: string | Markup): string => (typeof value === "string" ? value : value.text);
 
