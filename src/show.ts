@@ -25,10 +25,11 @@ function describe(value: unknown, depth: number): string {
     case "string":
       return JSON.stringify(clip(value, LONGEST_TEXT));
     case "bigint":
-      return BigInt.asIntN(128, value) === value ? String(value) : "a bigint of more than 128 bits";
+      return BigInt.asIntN(128, value) === value ? `${value}n` : "a bigint of more than 128 bits";
     case "function":
+      return "a function";
     case "symbol":
-      return `a ${typeof value}`;
+      return clip(String(value), LONGEST_TEXT);
     case "object":
       return value === null ? "null" : describeObject(value, depth);
     default:

@@ -2,6 +2,7 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../model/rotary.ts";
+import { show } from "../show.ts";
 import { CachedHead, type Content } from "./head.ts";
 import type { CacheForm } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
@@ -335,7 +336,7 @@ export class KeyValueCache {
     const isIndex = (index: number, count: number) => Number.isInteger(index) && index >= 0 && index < count;
     if (!isIndex(layer, this.layers) || !isIndex(head, this.keyHeads)) {
       throw new ArgumentError(
-        `Layer ${layer}, head ${head}: there are ${this.layers} layers of ${this.keyHeads} KV heads`,
+        `Layer ${show(layer)}, head ${show(head)}: there are ${this.layers} layers of ${this.keyHeads} KV heads`,
       );
     }
     return this.#heads[layer * this.keyHeads + head]!;

@@ -1,7 +1,8 @@
 /** A loaded model: its configuration, tokenizer, weights and sessions. */
-import { KeyValueCache, type Scheme } from "../cache/cache.ts";
+import { KeyValueCache } from "../cache/cache.ts";
 import { type CacheForm, f32Pages, q8Pages } from "../cache/page-form.ts";
 import { PagePool } from "../cache/pages.ts";
+import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { ArgumentError, DisposedError } from "../errors.ts";
@@ -119,14 +120,10 @@ export class Model {
     checkOptions(options, ["scheme", "cache", "window"], "createSession");
     const { scheme = "contiguous", cache: form = "f32", window = this.config.maxPositions } = options;
     if (scheme !== "contiguous" && scheme !== "original") {
-      throw new ArgumentError(
-        `scheme should be "contiguous" or "original" and is ${JSON.stringify(scheme satisfies never as Scheme)}`,
-      );
+      throw new ArgumentError(`scheme should be "contiguous" or "original" and is ${show(scheme)}`);
     }
     if (form !== "f32" && form !== "q8") {
-      throw new ArgumentError(
-        `cache should be "f32" or "q8" and is ${JSON.stringify(form satisfies never as CacheForm)}`,
-      );
+      throw new ArgumentError(`cache should be "f32" or "q8" and is ${show(form)}`);
     }
     checkWindow(window);
     const { layers, keyHeads } = this.config;
@@ -155,10 +152,11 @@ export class Model {
   openSession(bytes: Uint8Array | ArrayBuffer, options: { readonly window?: number | undefined } = {}): Session {
     checkOptions(options, ["window"], "openSession");
     if (options.window !== undefined) checkWindow(options.window);
-    const { layers, keyHeads, hiddenSize, maxPositions } = this.config;
+    const { layers, keyHeads, maxPositions } = this.config;
+    const hiddenWidth = packedSizeOf(this.decoder.layout.width);
     const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
     const limits = { window: maxPositions, lifted: options.window };
-    const sizes = { layers, keyHeads, hiddenSize, pageBytes, ...limits };
+    const sizes = { layers, keyHeads, hiddenWidth, pageBytes, ...limits };
     const state = readCapsule(asBytes(bytes), this.fingerprint, sizes);
     const { scheme, form, window } = state;
     const session = this.createSession({ scheme, cache: form, window });

@@ -1,6 +1,7 @@
 /** How many entries survive: an absolute number, the part removed, or the bytes that the cache may take. */
 import { ArgumentError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
+import { show } from "../show.ts";
 import type { Press } from "./press.ts";
 
 /** Entries that survive whatever their score. */
@@ -80,7 +81,8 @@ export function remaining(length: number, ratio: number): number {
 
 /** Removes a part. @throws ArgumentError for a ratio outside [0, 1) */
 export function ratioTarget(ratio: number, protect: Required<Protect> = unprotected): Target {
-  if (!(ratio >= 0 && ratio < 1)) throw new ArgumentError(`ratio should be in [0, 1) and is ${String(ratio)}`);
+  if (typeof ratio !== "number" || !(ratio >= 0 && ratio < 1))
+    throw new ArgumentError(`ratio should be in [0, 1) and is ${show(ratio)}`);
   return {
     share: (entries, head) => remaining(entries.length(head), ratio),
     ratio: () => ratio,
@@ -99,7 +101,7 @@ export function countTarget(
     for (const [head, count] of list.entries()) {
       if (!Number.isInteger(count) || count < 1) {
         const where = typeof budget === "number" ? "" : ` of layer ${layer}, head ${head}`;
-        throw new ArgumentError(`budget${where} should be a positive whole number of entries and is ${String(count)}`);
+        throw new ArgumentError(`budget${where} should be a positive whole number of entries and is ${show(count)}`);
       }
     }
   }
@@ -128,11 +130,11 @@ function bytesTarget(
   uneven: boolean,
   protect: Required<Protect>,
 ): Target {
-  const pages = Math.floor((bytes - cache.tableBytes) / cache.pageBytes / cache.heads);
+  const pages = typeof bytes === "number" ? Math.floor((bytes - cache.tableBytes) / cache.pageBytes / cache.heads) : 0;
   if (!(pages >= 1)) {
     const least = cache.tableBytes + cache.heads * cache.pageBytes;
     throw new ArgumentError(
-      `bytes should be at least ${least}, a page for each of ${cache.heads} heads, and is ${bytes}`,
+      `bytes should be at least ${least}, a page for each of ${cache.heads} heads, and is ${show(bytes)}`,
     );
   }
   return countTarget(uneven ? (pages - 1) * cache.pageEntries + 1 : pages * cache.pageEntries, protect);
@@ -211,7 +213,7 @@ function checkProtect(protect: Protect): Required<Protect> {
   const { first = 0, last = 0 } = protect;
   for (const [name, count] of Object.entries({ first, last })) {
     if (!Number.isInteger(count) || count < 0) {
-      throw new ArgumentError(`protect.${name} should be a whole number of entries and is ${count}`);
+      throw new ArgumentError(`protect.${name} should be a whole number of entries and is ${show(count)}`);
     }
   }
   return { first, last };

@@ -1,5 +1,6 @@
 /** Checks of the parameters that presses are made with. */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 import { eachHead } from "./each-head.ts";
 import type { LayerEntries, PassPress, Press, QuestionPress } from "./press.ts";
 
@@ -7,7 +8,7 @@ import type { LayerEntries, PassPress, Press, QuestionPress } from "./press.ts";
 export function checkWhole(values: Readonly<Record<string, number>>, least: number): void {
   for (const [name, value] of Object.entries(values)) {
     if (!Number.isInteger(value) || value < least) {
-      throw new ArgumentError(`${name} should be a whole number of at least ${least} and is ${value}`);
+      throw new ArgumentError(`${name} should be a whole number of at least ${least} and is ${show(value)}`);
     }
   }
 }
@@ -15,8 +16,8 @@ export function checkWhole(values: Readonly<Record<string, number>>, least: numb
 /** @throws ArgumentError naming the first value that is not within `low` ... `high` */
 export function checkWithin(values: Readonly<Record<string, number>>, low: number, high: number): void {
   for (const [name, value] of Object.entries(values)) {
-    if (!(value >= low && value <= high)) {
-      throw new ArgumentError(`${name} should be from ${low} to ${high} and is ${value}`);
+    if (typeof value !== "number" || !(value >= low && value <= high)) {
+      throw new ArgumentError(`${name} should be from ${low} to ${high} and is ${show(value)}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** CurDKV: Value-Guided KV Compression for LLMs via Approximated CUR Decomposition (Sengupta et al. 2025, arXiv 2509.15038). */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 import { checkWhole } from "./check.ts";
 import { eachHead } from "./each-head.ts";
 import type { ScorePress } from "./press.ts";
@@ -37,7 +38,7 @@ export function cur(options: CurOptions = {}): ScorePress {
   const blend = combinations[leverageType];
   if (!blend)
     throw new ArgumentError(
-      `leverageType should be one of ${Object.keys(combinations).join(", ")} and is ${leverageType}`,
+      `leverageType should be one of ${Object.keys(combinations).join(", ")} and is ${show(leverageType)}`,
     );
   return {
     kind: "score",

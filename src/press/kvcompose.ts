@@ -1,5 +1,6 @@
 /** KVCompose: Efficient Structured KV Cache Compression with Composite Tokens (Akulov et al. 2025, arXiv 2509.05165). */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 import { softmaxRow } from "./attention.ts";
 import { keptTogether, type Target } from "./budget.ts";
 import { checkWhole } from "./check.ts";
@@ -44,7 +45,7 @@ export function kvCompose(options: KVComposeOptions = {}): ModelPress {
   checkWhole({ keepTokenLowerBound }, 0);
   for (const [name, value] of Object.entries({ aggTask, aggGroup, aggHead })) {
     if (value !== "max" && value !== "mean")
-      throw new ArgumentError(`${name} should be "max" or "mean" and is ${value}`);
+      throw new ArgumentError(`${name} should be "max" or "mean" and is ${show(value)}`);
   }
   return {
     kind: "model",

@@ -1,5 +1,6 @@
 /** Every method by its name, with kvpress's parameters in camel case. */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 import { adaKV } from "./adakv.ts";
 import { block } from "./block.ts";
 import { cam } from "./cam.ts";
@@ -185,14 +186,14 @@ export function press(name: string, parameters?: object): Press;
 export function press(name: string, given: unknown = {}): unknown {
   const parameters = given as Readonly<Record<string, unknown>>;
   if (!Object.hasOwn(methods, name)) {
-    throw new ArgumentError(`There is no press ${JSON.stringify(name)}; there are ${pressNames.join(", ")}`);
+    throw new ArgumentError(`There is no press ${show(name)}; there are ${pressNames.join(", ")}`);
   }
   const { make, parameters: known } = methods[name as PressName] as unknown as Method<object>;
   for (const parameter of Object.keys(parameters)) {
     if (!Object.hasOwn(known, parameter)) {
       const names = Object.keys(known);
       const takes = names.length > 0 ? `takes ${names.join(", ")}` : "takes no parameters";
-      throw new ArgumentError(`The ${name} press has no parameter ${JSON.stringify(parameter)}; it ${takes}`);
+      throw new ArgumentError(`The ${name} press has no parameter ${show(parameter)}; it ${takes}`);
     }
   }
   for (const [parameter, need] of Object.entries(known)) {

@@ -1,5 +1,6 @@
 /** The `siskin` press: FINCH's chunk-by-chunk reading, scored by the sharpest attention of any head, with reach. */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 import type { QuestionPress, Reach } from "./press.ts";
 
 /** Settings of the press. */
@@ -31,7 +32,7 @@ export function siskin(options: SiskinOptions = {}): QuestionPress {
 export function checkReach(reach: Reach): Reach {
   for (const side of ["before", "after"] as const) {
     if (!Number.isInteger(reach[side]) || reach[side] < 0) {
-      throw new ArgumentError(`reach.${side} should be a whole number of entries and is ${reach[side]}`);
+      throw new ArgumentError(`reach.${side} should be a whole number of entries and is ${show(reach[side])}`);
     }
   }
   return reach;

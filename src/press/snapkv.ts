@@ -1,5 +1,6 @@
 /** SnapKV: LLM Knows What You Are Looking for Before Generation (Li et al., NeurIPS 2024, arXiv 2404.14469). */
 import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
 import { columnMeans, windowAttention } from "./attention.ts";
 import { checkWhole, windowRows } from "./check.ts";
 import { eachHead, equalScores, surround } from "./each-head.ts";
@@ -21,7 +22,7 @@ export interface SnapKVOptions {
 export function snapKV(options: SnapKVOptions = {}): ScorePress {
   const { windowSize = 64, kernelSize = 5 } = options;
   checkWhole({ windowSize, kernelSize }, 1);
-  if (kernelSize % 2 === 0) throw new ArgumentError(`kernelSize should be odd and is ${kernelSize}`);
+  if (kernelSize % 2 === 0) throw new ArgumentError(`kernelSize should be odd and is ${show(kernelSize)}`);
   return {
     kind: "score",
     name: "snapkv",

@@ -2,6 +2,7 @@
 import { ArgumentError, ContextError } from "../errors.ts";
 import type { LayerPress } from "../press/press.ts";
 import { streamingLLM } from "../press/streaming-llm.ts";
+import { show } from "../show.ts";
 import { checkPress } from "./check-press.ts";
 
 /** How generation forgets. Without any of these nothing is forgotten, and the text ends with the window. */
@@ -35,7 +36,7 @@ export function forgetting(options: EndlessOptions, window: number): Forgetting 
   const { budget = 1024, every = 256, press = streamingLLM() } = options;
   for (const [name, value] of Object.entries({ budget, every })) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new ArgumentError(`${name} should be a positive whole number and is ${String(value)}`);
+      throw new ArgumentError(`${name} should be a positive whole number and is ${show(value)}`);
     }
   }
   checkPress(press, ["score", "select"], "generate");

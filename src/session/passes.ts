@@ -29,7 +29,7 @@ export class Passes {
   readonly window: number;
   /** A press that goes on compressing after every pass. */
   course: Course | undefined;
-  /** The last layer's output of the last token read, [hiddenSize]: what its logits are made of. None after `read`. */
+  /** The last layer's output of the last token read: what its logits are made of. None after `read`. */
   hiddenState: Float32Array | undefined;
   readonly #checkLive: () => void;
 

@@ -255,11 +255,11 @@ function checkReading(reading: Reading): void {
   const { press, budget, chunkLength, questions, tokensTotal } = reading;
   const { window, cache } = reading.passes;
   if (budget !== undefined && (!Number.isInteger(budget) || budget < 1)) {
-    throw new ArgumentError(`budget should be a positive whole number of entries and is ${String(budget)}`);
+    throw new ArgumentError(`budget should be a positive whole number of entries and is ${show(budget)}`);
   }
   if (!Number.isInteger(chunkLength) || chunkLength < 1 || chunkLength > LONGEST_CHUNK) {
     throw new ArgumentError(
-      `chunkLength should be a positive whole number up to ${LONGEST_CHUNK} and is ${String(chunkLength)}`,
+      `chunkLength should be a positive whole number up to ${LONGEST_CHUNK} and is ${show(chunkLength)}`,
     );
   }
   if (press.kind === "question") {

@@ -25,11 +25,11 @@ export type Sampler = (logits: Float32Array) => number;
 /** @throws ArgumentError for an option outside its range */
 export function createSampler(options: SamplingOptions = {}): Sampler {
   const { temperature = 0, topK = Number.POSITIVE_INFINITY, topP = 1, minP = 0, seed = 0 } = options;
-  check("temperature", temperature, temperature >= 0 && Number.isFinite(temperature));
-  check("topK", topK, topK >= 1 && (Number.isInteger(topK) || topK === Number.POSITIVE_INFINITY));
-  check("topP", topP, topP > 0 && topP <= 1);
-  check("minP", minP, minP >= 0 && minP <= 1);
-  check("seed", seed, Number.isInteger(seed));
+  check("temperature", temperature, (value) => value >= 0 && Number.isFinite(value));
+  check("topK", topK, (value) => value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY));
+  check("topP", topP, (value) => value > 0 && value <= 1);
+  check("minP", minP, (value) => value >= 0 && value <= 1);
+  check("seed", seed, Number.isInteger);
   if (temperature === 0) return likeliest;
   const random = mulberry32(seed);
   return (logits) => draw(logits, temperature, topK, topP, minP, random());
@@ -71,8 +71,8 @@ function draw(
   return shortlist[kept - 1]!.token;
 }
 
-function check(name: string, value: unknown, valid: boolean): void {
-  if (typeof value !== "number" || !valid) throw new ArgumentError(`${name} cannot be ${show(value)}`);
+function check(name: string, value: unknown, valid: (value: number) => boolean): void {
+  if (typeof value !== "number" || !valid(value)) throw new ArgumentError(`${name} cannot be ${show(value)}`);
 }
 
 /** Tommy Ettinger's mulberry32: a small generator of numbers in [0, 1). */

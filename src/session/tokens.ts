@@ -14,13 +14,19 @@ export function isTokenList(value: unknown): value is ArrayLike<number | bigint>
 /**
  * A copy of tokens.
  * @param tokens any list of whole numbers: an array, a typed array (of 64 bits too), or another object with a length
+ * @param checkLength hears how many there are before they are read
  * @throws ArgumentError for something else, and for the first token that is no whole number below `vocabularySize`
  */
-export function checkedTokens(tokens: unknown, vocabularySize: number): Int32Array {
+export function checkedTokens(
+  tokens: unknown,
+  vocabularySize: number,
+  checkLength?: (length: number) => void,
+): Int32Array {
   const list = tokens as ArrayLike<unknown>;
   if (typeof tokens !== "object" || tokens === null || !isLength(list.length)) {
     throw new ArgumentError(`Tokens should be a list of whole numbers and are ${show(tokens)}`);
   }
+  checkLength?.(list.length);
   const checked = new Int32Array(list.length);
   for (let index = 0; index < checked.length; index++) {
     const given = list[index];

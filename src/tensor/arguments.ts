@@ -1,5 +1,6 @@
 /** Checks of what tensors are given: shapes, numbers, indices, positions. Everything is read once, before memory is asked for. */
 import { ArgumentError, MemoryError, ShapeError } from "../errors.ts";
+import { show } from "../show.ts";
 
 /** As NumPy has it. */
 const MOST_AXES = 64;
@@ -16,13 +17,13 @@ type NumberArray = ArrayLike<number> & { keys(): unknown };
  */
 export function checkedShape(shape: unknown): readonly number[] {
   if (!Array.isArray(shape) && !isNumberArray(shape)) {
-    throw new ShapeError(`A shape is a list of lengths, not ${shown(shape)}`);
+    throw new ShapeError(`A shape is a list of lengths, not ${show(shape)}`);
   }
   const axes = shape.length;
   if (axes > MOST_AXES) throw new ShapeError(`A shape has at most ${MOST_AXES} axes, not ${axes}`);
   const lengths = Array.from({ length: axes }, (_, axis): unknown => shape[axis]);
   if (!lengths.every((length) => Number.isSafeInteger(length) && (length as number) >= 0)) {
-    throw new ShapeError(`A shape is made of whole numbers from 0 on, which [${lengths.map(shown)}] is not`);
+    throw new ShapeError(`A shape is made of whole numbers from 0 on, which [${lengths.map(show)}] is not`);
   }
   const checked = lengths as number[];
   if (elementsOf(checked.filter((length) => length > 0)) > MOST_ELEMENTS) {
@@ -64,13 +65,13 @@ export function checkedNumbers(values: unknown, name: string): ArrayLike<number>
   }
   const length: unknown = typeof values === "object" && values !== null && "length" in values && values.length;
   if (!Number.isSafeInteger(length) || (length as number) < 0) {
-    throw new ArgumentError(`${name} should be a list of numbers, not ${shown(values)}`);
+    throw new ArgumentError(`${name} should be a list of numbers, not ${show(values)}`);
   }
   const numbers: number[] = [];
   for (let place = 0; place < (length as number); place++) {
     const value = (values as ArrayLike<unknown>)[place];
     if (typeof value !== "number") {
-      throw new ArgumentError(`${name} should be numbers; ${shown(value)} stands at place ${place}`);
+      throw new ArgumentError(`${name} should be numbers; ${show(value)} stands at place ${place}`);
     }
     numbers.push(value);
   }
@@ -93,14 +94,6 @@ export function checkedPositions(positions: ArrayLike<number>): Float64Array {
       throw new ArgumentError(`Position ${position} at place ${place} is not a finite number`);
     }
   });
-}
-
-/** A value in a message: short, and never a fault of its own. */
-export function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (typeof value === "bigint") return "a big integer";
-  if (typeof value === "function") return "a function";
-  return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
 function convert<Target extends Int32Array | Float64Array>(

@@ -2,7 +2,8 @@
 import type { Core } from "../core/core.ts";
 import { ArgumentError, ShapeError } from "../errors.ts";
 import { rotaryFrequencies } from "../model/rotary.ts";
-import { checkedNumbers, shown } from "./arguments.ts";
+import { show } from "../show.ts";
+import { checkedNumbers } from "./arguments.ts";
 
 /** By which frequencies a head's pairs of dimensions turn. */
 export type RotationOptions =
@@ -26,7 +27,7 @@ const DEFAULT_THETA = 10_000;
  */
 export function checkedOptions<Options extends object>(options: Options, known: readonly string[]): Options {
   if (typeof options !== "object" || options === null) {
-    throw new ArgumentError(`Options are a record with ${known.join(", ")}, not ${shown(options)}`);
+    throw new ArgumentError(`Options are a record with ${known.join(", ")}, not ${show(options)}`);
   }
   const read = { ...options };
   const unknown = Object.keys(read).find((name) => !known.includes(name));
@@ -47,7 +48,7 @@ export function frequenciesOf({ theta, inverseFrequencies }: RotationOptions, he
   if (inverseFrequencies === undefined) {
     const base = theta ?? DEFAULT_THETA;
     if (!(Number.isFinite(base) && base > 0)) {
-      throw new ArgumentError(`theta should be a positive number and is ${shown(base)}`);
+      throw new ArgumentError(`theta should be a positive number and is ${show(base)}`);
     }
     if (headSize % 2 !== 0) throw new ShapeError(`A head of ${headSize} dimensions does not fall into pairs`);
     const frequencies = rotaryFrequencies({ type: "default", theta: base }, headSize).inverseFrequencies;

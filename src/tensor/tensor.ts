@@ -2,6 +2,7 @@
 import type { Core } from "../core/core.ts";
 import { defaultCore } from "../core/default-core.ts";
 import { ArgumentError, DisposedError, MemoryError, ShapeError } from "../errors.ts";
+import { show } from "../show.ts";
 import {
   checkedIndices,
   checkedNumbers,
@@ -10,7 +11,6 @@ import {
   elementsOf,
   lastAxis,
   sameShape,
-  shown,
 } from "./arguments.ts";
 import { multiply } from "./multiply.ts";
 import { checkedOptions, frequenciesOf, type RotationOptions, writeRotations } from "./rotation.ts";
@@ -71,7 +71,7 @@ export class Tensor {
   static zeros(shape: readonly number[], type: TensorType = "f32"): Tensor {
     const lengths = checkedShape(shape);
     if (type !== "f32" && type !== "i32") {
-      throw new ArgumentError(`type should be "f32" or "i32" and is ${shown(type)}`);
+      throw new ArgumentError(`type should be "f32" or "i32" and is ${show(type)}`);
     }
     return Tensor.#compute(lengths, type, (target, core) => core.bytes(target, elementsOf(lengths) * 4).fill(0));
   }
@@ -162,7 +162,7 @@ export class Tensor {
       "inverseFrequencies",
       "attentionFactor",
     ]);
-    if (!Number.isFinite(attentionFactor)) throw new ArgumentError(`attentionFactor is ${shown(attentionFactor)}`);
+    if (!Number.isFinite(attentionFactor)) throw new ArgumentError(`attentionFactor is ${show(attentionFactor)}`);
     return this.#turn(list, rotation, attentionFactor, "rotaryEmbedding");
   }
 
@@ -212,7 +212,7 @@ export class Tensor {
       throw new ShapeError(`rmsNorm of [${this.#shape}] takes a weight of [${width}], not [${weight.#shape}]`);
     }
     if (!(Number.isFinite(epsilon) && epsilon >= 0)) {
-      throw new ArgumentError(`epsilon should be a number from 0 on and is ${shown(epsilon)}`);
+      throw new ArgumentError(`epsilon should be a number from 0 on and is ${show(epsilon)}`);
     }
     const rows = elementsOf(this.#shape.slice(0, -1));
     return Tensor.#compute(this.#shape, "f32", (target, core) =>
@@ -275,7 +275,7 @@ export class Tensor {
   /** @throws ArgumentError for what is no tensor */
   static #operand(value: unknown, operation: string): Tensor {
     if (Tensor.#is(value)) return value;
-    throw new ArgumentError(`${operation} takes a tensor, not ${shown(value)}`);
+    throw new ArgumentError(`${operation} takes a tensor, not ${show(value)}`);
   }
 
   static #numbersOf(values: unknown, name: string): ArrayLike<number> {
