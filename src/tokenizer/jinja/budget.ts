@@ -43,6 +43,12 @@ export class Budget {
       throw new Fault(`it reads and writes more than ${this.#limits.characters} characters`);
   }
 
+  /** Before texts are joined to one so long, which costs nothing until it is read. @throws Fault when it could not be read */
+  fits(length: number): void {
+    this.objects();
+    if (length > this.#limits.characters) throw new Fault(`it makes a text of ${length} characters`);
+  }
+
   /** Before a text is worked on from end to end. */
   text(text: string): void {
     this.characters(text.length);

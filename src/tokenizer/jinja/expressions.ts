@@ -167,8 +167,11 @@ export class ExpressionParser extends Cursor {
     if (nodes.length === 1) return nodes[0]!;
     return counted((scope) => {
       let text = "";
-      for (const node of nodes) text += str(node(scope), scope.budget);
-      scope.budget.objects();
+      for (const node of nodes) {
+        const piece = str(node(scope), scope.budget);
+        scope.budget.fits(text.length + piece.length);
+        text += piece;
+      }
       return text;
     });
   }

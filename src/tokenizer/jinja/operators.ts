@@ -90,7 +90,7 @@ export function add(left: Value, right: Value, budget: Budget): Value {
   if (isText(left) && isText(right)) {
     if (typeof left === "string" && typeof right === "string") {
       // Runtimes join texts without copying; what reads the whole counts its characters.
-      budget.objects();
+      budget.fits(left.length + right.length);
       return left + right;
     }
     const [before, after] = [escaped(left, budget), escaped(right, budget)];

@@ -25,7 +25,7 @@ export class Template {
     try {
       this.#program = parse(source);
     } catch (error) {
-      throw new FormatError(name, `the chat template cannot be parsed: ${(error as Error).message}`);
+      throw new FormatError(name, `the chat template cannot be parsed: ${reason(error)}`);
     }
   }
 
@@ -44,7 +44,13 @@ export class Template {
     } catch (error) {
       if (error instanceof Refusal) throw new ArgumentError(error.message);
       if (error instanceof SiskinError) throw error;
-      throw new FormatError(this.#name, `the chat template fails: ${(error as Error).message}`);
+      throw new FormatError(this.#name, `the chat template fails: ${reason(error)}`);
     }
   }
+}
+
+/** Stacks and texts have other limits on every runtime. */
+function reason(error: unknown): string {
+  const { message } = error as Error;
+  return error instanceof RangeError ? `it is too much for this runtime (${message})` : message;
 }
