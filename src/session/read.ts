@@ -18,6 +18,7 @@ import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
 import { pause } from "./pause.ts";
 import { Recorder } from "./recorder.ts";
+import { isTokenList } from "./tokens.ts";
 
 /** How far a reading has come. */
 export interface ReadProgress {
@@ -103,7 +104,8 @@ export function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const { tokenizer, prompt, config } = passes.model;
+  const { tokenizer, config } = passes.model;
+  const prompt = isTokenList(text) ? passes.model.promptForTokens : passes.model.prompt;
   const questions = questionTexts(options.questions).map((question) => prompt.question(question));
   options.signal?.throwIfAborted();
   const head = passes.cache.absolutePosition === 0 ? prompt.head : new Int32Array(0);

@@ -252,7 +252,7 @@ export class Session {
       const forget = forgetting(options, passes.window);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
       const { tokenizer } = this.model;
-      const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
+      const begin = this.absolutePosition === 0 ? tokenizer.documentStart : [];
       const tokens = [...begin, ...tokenizer.encode(prompt)];
       const logits = this.#step(() => {
         if (tokens.length === 0) return passes.lastLogits();

@@ -1,5 +1,6 @@
-/** A GGUF's vocabulary as the tokenizer.json and configuration it was made from. */
+/** A GGUF's vocabulary as the tokenizer.json it was made from. */
 import { FormatError } from "../errors.ts";
+import { isGgufEnd } from "./end-tokens.ts";
 import { type Component, isolate, patterns, spellBytes } from "./splitting.ts";
 
 // GGUF's token types (llama.cpp's enum llama_token_type).
@@ -27,16 +28,13 @@ const preTokenizers = new Map([
 ]);
 
 /**
- * The tokenizer.json and the configuration that a GGUF's metadata stand for, to be checked like any other.
+ * The tokenizer.json that a GGUF's metadata stand for, to be checked like any other.
  *
  * @param metadata gives the value of a metadata key, or undefined
  * @param name the file's name, for errors
  * @throws FormatError when the vocabulary is missing, of a kind other than byte-level BPE, or with a pre-tokenizer that is not known
  */
-export function ggufVocabulary(
-  metadata: (key: string) => unknown,
-  name: string,
-): { tokenizerJson: object; config: object } {
+export function ggufVocabulary(metadata: (key: string) => unknown, name: string): object {
   const value = (key: string) => metadata(`tokenizer.ggml.${key}`);
   const fail = (fault: string): never => {
     throw new FormatError(name, fault);
@@ -72,21 +70,15 @@ export function ggufVocabulary(
     if (content in vocab) fail(`the token ${JSON.stringify(content)} has two ids, ${vocab[content]} and ${id}`);
     vocab[content] = id;
     const type = Number(types[id]);
-    if (type === controlToken || type === userDefinedToken)
-      addedTokens.push({ id, content, special: type === controlToken });
+    // llama.cpp takes these for control tokens whatever the file says.
+    const isControl = type === controlToken || isGgufEnd(content);
+    if (isControl || type === userDefinedToken) addedTokens.push({ id, content, special: isControl });
   });
   return {
-    tokenizerJson: {
-      normalizer: preTokenizer.normalizer ?? null,
-      pre_tokenizer: { type: "Sequence", pretokenizers: [...preTokenizer.steps.map(isolate), spellBytes] },
-      decoder: { type: "ByteLevel" },
-      added_tokens: addedTokens,
-      model: { type: "BPE", vocab, merges, ignore_merges: preTokenizer.ignoreMerges ?? false },
-    },
-    config: {
-      bos_token_id: value("bos_token_id"),
-      eos_token_id: ["eos_token_id", "eot_token_id", "eom_token_id"].map(value).filter((id) => id !== undefined),
-      chat_template: metadata("tokenizer.chat_template"),
-    },
+    normalizer: preTokenizer.normalizer ?? null,
+    pre_tokenizer: { type: "Sequence", pretokenizers: [...preTokenizer.steps.map(isolate), spellBytes] },
+    decoder: { type: "ByteLevel" },
+    added_tokens: addedTokens,
+    model: { type: "BPE", vocab, merges, ignore_merges: preTokenizer.ignoreMerges ?? false },
   };
 }

@@ -20,7 +20,7 @@ const questionMark = "SiskinQuestionStandsHere";
 /**
  * The frame of one user message that is a document, an empty line and a question.
  *
- * @param template the model's template; without one the head is the token that begins a document, if there is one, and the tail a line's end
+ * @param template the model's template; without one the head is what the tokenizer puts before a document, and the tail a line's end
  * @throws FormatError when the template does not write a user's message as it is, once
  */
 export function promptParts(template: ChatTemplate | undefined, tokenizer: Tokenizer): PromptParts {
@@ -35,7 +35,7 @@ export function promptParts(template: ChatTemplate | undefined, tokenizer: Token
     head = tokenizer.encode(parts[0]!, { special: true });
     tail = tokenizer.encode(parts[1]!, { special: true });
   } else {
-    head = Int32Array.from(tokenizer.bosToken === undefined ? [] : [tokenizer.bosToken]);
+    head = Int32Array.from(tokenizer.documentStart);
     tail = tokenizer.encode("\n");
   }
   return {

@@ -56,7 +56,7 @@ test("a template that loses or doubles the message is refused", () => {
     "{{ messages[0].content }}{{ messages[0].content }}",
     "{{ messages[0].content | upper }}",
   ]) {
-    const template = new ChatTemplate(source, { bos_token: "", eos_token: "" }, "t");
+    const template = new ChatTemplate(new Map([["default", source]]), {}, "t");
     assert.throws(
       () => promptParts(template, tokenizer),
       (error: unknown) => error instanceof FormatError,
