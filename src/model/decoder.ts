@@ -108,11 +108,14 @@ export class Decoder {
     });
   }
 
-  /** The last layer's output of a row of the last batch, which must have been run with `hidden`: [hiddenSize], a copy. */
+  /**
+   * The last layer's output of a row of the last batch, which must have been run with `hidden`: a copy, as wide as rows
+   * are held.
+   */
   hiddenState(row: number): Float32Array {
-    const { hiddenSize } = this.config;
+    const width = packedSizeOf(this.layout.width);
     const parts = this.#workspace.ensure(row + 1, 1);
-    return this.#core.f32(parts.hidden + row * hiddenSize * 4, hiddenSize).slice();
+    return this.#core.f32(parts.hidden + row * width * 4, width).slice();
   }
 
   /** Logits of what `hiddenState` gave, the same bits as at that time: [vocabularySize]. @throws MemoryError */

@@ -13,7 +13,7 @@ const STRETCH_BYTES = 128;
 /** @returns 16 hexadecimal digits; models whose weights are held in different forms differ, as do their bits */
 export function modelFingerprint(core: Core, config: ModelConfig, prompt: PromptParts, weights: ModelWeights): string {
   const hash = new Hash();
-  const text = JSON.stringify([sorted(config), ...prompt.identity.map((tokens) => [...tokens])]);
+  const text = JSON.stringify([sorted(config), [...prompt.head], [...prompt.tail]]);
   hash.update(new TextEncoder().encode(text));
   const add = (held: Matrix | Vector | undefined) => {
     if (!held) return;

@@ -25,7 +25,7 @@ export interface CapsuleState {
   readonly absolutePosition: number;
   /** For layer l and KV head h at l · keyHeads + h. */
   readonly heads: readonly CapsuleHead[];
-  /** [hiddenSize], the last layer's output of the last token, where it is known. */
+  /** [hiddenWidth], the last layer's output of the last token, where it is known. */
   readonly hiddenState: Float32Array | undefined;
   /** How the document ended that was read last, where that is known. */
   readonly documentEnd: DocumentEnd | undefined;
@@ -43,7 +43,8 @@ export interface CapsuleHead {
 export interface CapsuleSizes {
   readonly layers: number;
   readonly keyHeads: number;
-  readonly hiddenSize: number;
+  /** Numbers in a hidden state as it is held. */
+  readonly hiddenWidth: number;
   /** The model's window, and the one that was asked for on purpose. */
   readonly window: number;
   readonly lifted: number | undefined;
@@ -67,7 +68,7 @@ export interface CapsuleContent {
  * Metadata: format, version, model, scheme, window, absolutePosition, `form`, how pages hold their entries, and
  * `documentEnd`, what a question goes on from, as JSON.
  * Tensors: `lists` [layers, keyHeads], which list of positions a head has, equal lists being stored once;
- * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenSize], where the last token's is known;
+ * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenWidth], where the last token's is known;
  * `checksum` [8], the last bytes of the file.
  */
 export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
@@ -176,9 +177,9 @@ function readWindow(text: string | undefined, { window, lifted }: CapsuleSizes, 
   return allowed;
 }
 
-function readHiddenState(file: SafetensorsArrays, { hiddenSize }: CapsuleSizes): Float32Array | undefined {
+function readHiddenState(file: SafetensorsArrays, { hiddenWidth }: CapsuleSizes): Float32Array | undefined {
   if (!file.has("hidden")) return undefined;
-  checkShape(file, "hidden", [hiddenSize]);
+  checkShape(file, "hidden", [hiddenWidth]);
   return file.f32("hidden");
 }
 

@@ -31,7 +31,7 @@ export class Passes {
   readonly window: number;
   /** A press that goes on compressing after every pass. */
   course: Course | undefined;
-  /** The last layer's output of the last token read, [hiddenSize]: what its logits are made of. None after `read`. */
+  /** The last layer's output of the last token read: what its logits are made of. None after `read`. */
   hiddenState: Float32Array | undefined;
   /** How the document ended that was read last, and how many tokens had been read then. */
   #documentEnd: { end: DocumentEnd; position: number } | undefined;
@@ -56,7 +56,7 @@ export class Passes {
 
   /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
   get heldBack(): Int32Array {
-    return this.documentEnd ? this.model.prompt.goOn(this.documentEnd).head : noTokens;
+    return this.documentEnd ? this.model.promptForTokens.goOn(this.documentEnd).head : noTokens;
   }
 
   /** Where a budget is to hold. */

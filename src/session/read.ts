@@ -17,6 +17,7 @@ import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
 import { gathered, pause } from "./pause.ts";
 import { Recorder } from "./recorder.ts";
+import { isTokenList } from "./tokens.ts";
 
 /** How far a reading has come. */
 export interface ReadProgress {
@@ -100,7 +101,7 @@ export async function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const { prompt } = passes.model;
+  const prompt = isTokenList(text) ? passes.model.promptForTokens : passes.model.prompt;
   const questions: Int32Array[] = [];
   for (const question of questionTexts(options.questions))
     questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));

@@ -263,7 +263,7 @@ export class Session {
       const { tokenizer } = this.model;
       const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
       this.#live();
-      const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
+      const begin = this.absolutePosition === 0 ? tokenizer.documentStart : [];
       const before = prompt === "" ? [] : [passes.heldBack];
       const tokens = joined([Int32Array.from(begin), ...before, ...text]);
       const logits = this.#step(() => {

@@ -1,6 +1,7 @@
 /** A GGUF's vocabulary as the steps that llama.cpp takes with it. */
 import { show } from "../show.ts";
 import { Reader } from "./components.ts";
+import { fillEnds, ggufEnds } from "./end-tokens.ts";
 import { ggufPreTokenizers } from "./gguf-pre-tokenizers.ts";
 import { longestEntry } from "./model-json.ts";
 import { BytePairModel, type BytePairParts } from "./models/byte-pair-model.ts";
@@ -27,17 +28,14 @@ interface Lists {
 }
 
 /**
- * The steps and the configuration that a GGUF's metadata stand for.
+ * The steps that a GGUF's metadata stand for.
  *
  * @param metadata gives the value of a metadata key, or undefined
  * @param name the file's name, for errors
  * @throws FormatError when the vocabulary is missing or malformed, of a kind that is not supported, or with a pre-tokenizer that is not
  * known
  */
-export function ggufVocabulary(
-  metadata: (key: string) => unknown,
-  name: string,
-): { vocabulary: Vocabulary; config: object } {
+export function ggufVocabulary(metadata: (key: string) => unknown, name: string): Vocabulary {
   const reader = new Reader(name);
   const value = (key: string) => metadata(`tokenizer.ggml.${key}`);
   const kind = value("model");
@@ -52,26 +50,19 @@ export function ggufVocabulary(
   const { spelling, dropsFirstSpace, ...steps } =
     kind === "llama" ? scoreSteps(value, lists, barred, reader) : mergeSteps(value, tokens, barred, reader);
   return {
-    vocabulary: {
-      tokens,
-      addedTokens,
-      size: tokens.size,
-      spelling,
-      dropsFirstSpace,
-      pipeline: {
-        rawTokens: new AddedTokenSet(
-          addedTokens,
-          addedTokens.map(({ content }) => content),
-          true,
-        ),
-        normalizedTokens: new AddedTokenSet([], [], true),
-        ...steps,
-      },
-    },
-    config: {
-      bos_token_id: value("bos_token_id"),
-      eos_token_id: ["eos_token_id", "eot_token_id", "eom_token_id"].map(value).filter((id) => id !== undefined),
-      chat_template: metadata("tokenizer.chat_template"),
+    tokens,
+    addedTokens,
+    size: tokens.size,
+    spelling,
+    dropsFirstSpace,
+    pipeline: {
+      rawTokens: new AddedTokenSet(
+        addedTokens,
+        addedTokens.map(({ content }) => content),
+        true,
+      ),
+      normalizedTokens: new AddedTokenSet([], [], true),
+      ...steps,
     },
   };
 }
@@ -105,27 +96,15 @@ function isNumberList(value: unknown, length: number): value is ArrayLike<number
   return list.length === length && Array.prototype.every.call(list, (item) => typeof item === "number");
 }
 
-// Tokens that are control tokens by their name, whatever the file says of them: what ends an answer, and the marks of filling in.
-const controlNames = new Set([
-  ..."<|eot_id|> <|im_end|> <|end|> <|return|> <|call|> <|flush|> <|calls|> <end_of_turn> <|endoftext|> </s> <|eom_id|>".split(
-    " ",
-  ),
-  ..."<EOT> _<EOT> [EOT] [EOS] <|end_of_text|> <end_of_utterance> <eos> <turn|> <|tool_response> <｜end▁of▁sentence｜> [e~[".split(
-    " ",
-  ),
-]);
-// So are these, each a kind of mark, where the file does not name the token of that kind.
-const fillingNames: readonly (readonly [keys: string, names: string])[] = [
-  [
-    "fim_pre prefix",
-    "<|fim_prefix|> <fim-prefix> <fim_prefix> <｜fim▁begin｜> <PRE> ▁<PRE> <|code_prefix|> <|prefix|>",
-  ],
-  ["fim_suf suffix", "<|fim_suffix|> <fim-suffix> <fim_suffix> <｜fim▁hole｜> <SUF> ▁<SUF> <|code_suffix|> <|suffix|>"],
-  ["fim_mid middle", "<|fim_middle|> <fim-middle> <fim_middle> <｜fim▁end｜> <MID> ▁<MID> <|code_middle|> <|middle|>"],
-  ["fim_pad", "<|fim_pad|> <fim-pad> <fim_pad> <PAD> [PAD]"],
-  ["fim_rep", "<|fim_repo|> <|repo_name|> <fim-repo> <REPO> <reponame>"],
-  ["fim_sep", "<|file_sep|>"],
-];
+// Marks of filling in, which are control tokens where the file does not name the token of that kind, as the ends of filling are.
+const fillMarks: Readonly<Record<string, readonly string[]>> = {
+  "fim_pre_token_id prefix_token_id":
+    "<|fim_prefix|> <fim-prefix> <fim_prefix> <｜fim▁begin｜> <PRE> ▁<PRE> <|code_prefix|> <|prefix|>".split(" "),
+  "fim_suf_token_id suffix_token_id":
+    "<|fim_suffix|> <fim-suffix> <fim_suffix> <｜fim▁hole｜> <SUF> ▁<SUF> <|code_suffix|> <|suffix|>".split(" "),
+  "fim_mid_token_id middle_token_id":
+    "<|fim_middle|> <fim-middle> <fim_middle> <｜fim▁end｜> <MID> ▁<MID> <|code_middle|> <|middle|>".split(" "),
+};
 // And these are none.
 const userDefinedNames = new Set("<|channel|> <|message|> <|start|> <|constrain|>".split(" "));
 
@@ -139,9 +118,9 @@ function readAddedTokens(
   // In these vocabularies <|end|> is within an answer, and </s> is a word.
   const endIsText = (has("<|call|>") || has("<|calls|>")) && (has("<|return|>") || has("<|flush|>"));
   const marks = new Set<string>();
-  for (const [keys, names] of fillingNames) {
-    if (keys.split(" ").some((key) => value(`${key}_token_id`) !== undefined)) continue;
-    const mark = names.split(" ").find(has);
+  for (const [keys, names] of Object.entries({ ...fillMarks, ...fillEnds })) {
+    if (keys.split(" ").some((key) => value(key) !== undefined)) continue;
+    const mark = names.find(has);
     if (mark !== undefined) marks.add(mark);
   }
   const stripsRight = typeof modelName === "string" && /phi-?3/i.test(modelName);
@@ -149,7 +128,7 @@ function readAddedTokens(
   const addedTokens: AddedToken[] = [];
   for (const [id, content] of entries.entries()) {
     let type = types[id]!;
-    if (controlNames.has(content) || marks.has(content)) type = TokenType.control;
+    if (ggufEnds.has(content) || marks.has(content)) type = TokenType.control;
     if (userDefinedNames.has(content) || (content === "<|end|>" && endIsText)) type = TokenType.userDefined;
     if (content === "</s>" && has("<|tool_response>")) type = TokenType.normal;
     if (type !== TokenType.control && type !== TokenType.unknown && type !== TokenType.userDefined) continue;

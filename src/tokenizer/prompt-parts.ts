@@ -32,21 +32,22 @@ export interface DocumentEnd {
 
 /** The prompt of one user message that is a document, an empty line and a question. */
 export class PromptParts {
-  readonly #template: ChatTemplate | undefined;
   readonly #tokenizer: Tokenizer;
-  #frame: Frame | undefined;
-
-  /** @param template the model's template; without one a document begins with the token for that, if there is one, and a line's end follows the question */
-  constructor(template: ChatTemplate | undefined, tokenizer: Tokenizer) {
-    this.#template = template;
-    this.#tokenizer = tokenizer;
-  }
+  readonly #frame: Frame;
+  /** What stands before the head's text. */
+  readonly #start: readonly number[];
 
   /**
-   * Tokens before a document that is given as tokens.
-   *
-   * @throws FormatError when the template does not write a user's message as it is, once, or cannot write one; so do the others
+   * @param template the model's template; without one a document begins as the tokenizer begins it, and a line's end follows the question
+   * @throws FormatError when the template does not write a user's message as it is, once, or cannot write one
    */
+  constructor(template: ChatTemplate | undefined, tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+    this.#start = template ? [] : tokenizer.documentStart;
+    this.#frame = template ? frameOf(template) : { head: "", tail: "\n", trimsStart: false, trimsEnd: false };
+  }
+
+  /** Tokens before a document that is given as tokens. */
   get head(): Int32Array {
     const { encoder, tokens } = this.#begin();
     return joined([tokens, encoder.end()]);
@@ -56,22 +57,13 @@ export class PromptParts {
   get tail(): Int32Array {
     const encoder = this.#tokenizer.encoder();
     encoder.goOn();
-    return joined([encoder.push(this.#framed().tail, { special: true }), encoder.end()]);
-  }
-
-  /** Tokens of the frame that tell one prompt from another; none where the template cannot be used. */
-  get identity(): readonly Int32Array[] {
-    try {
-      return [this.head, this.tail];
-    } catch {
-      return [];
-    }
+    return joined([encoder.push(this.#frame.tail, { special: true }), encoder.end()]);
   }
 
   /** Begins a prompt. */
   begin(): DocumentEncoder {
     const { encoder, tokens } = this.#begin();
-    return new DocumentEncoder(encoder, joined([tokens, encoder.settle()]), this.#framed().trimsStart);
+    return new DocumentEncoder(encoder, joined([tokens, encoder.settle()]), this.#frame.trimsStart);
   }
 
   /**
@@ -96,7 +88,7 @@ export class PromptParts {
 
   /** As `question`, in steps of some milliseconds each. */
   *questionInSteps(text: string, end?: DocumentEnd): Generator<Int32Array, void, void> {
-    const { tail, trimsEnd } = this.#framed();
+    const { tail, trimsEnd } = this.#frame;
     let encoder: StreamEncoder;
     if (end) encoder = this.#standing(end);
     else {
@@ -133,27 +125,19 @@ export class PromptParts {
 
   #begin(): { encoder: StreamEncoder; tokens: Int32Array } {
     const encoder = this.#tokenizer.encoder();
-    const { head } = this.#framed();
-    if (this.#template) {
-      const tokens = encoder.push(head, { special: true });
+    const { head } = this.#frame;
+    const tokens: Int32Array[] = [Int32Array.from(this.#start)];
+    if (head !== "") {
+      tokens.push(encoder.push(head, { special: true }));
       encoder.endSpecial();
-      return { encoder, tokens };
     }
-    const { bosToken } = this.#tokenizer;
-    return { encoder, tokens: Int32Array.from(bosToken === undefined ? [] : [bosToken]) };
+    return { encoder, tokens: joined(tokens) };
   }
 
   #standing({ state }: DocumentEnd): StreamEncoder {
     const encoder = this.#tokenizer.encoder();
     encoder.state = state;
     return encoder;
-  }
-
-  #framed(): Frame {
-    this.#frame ??= this.#template
-      ? frameOf(this.#template)
-      : { head: "", tail: "\n", trimsStart: false, trimsEnd: false };
-    return this.#frame;
   }
 }
 

@@ -1,34 +1,21 @@
 /** Text to tokens and back, from a tokenizer.json or a GGUF's vocabulary. */
-import { ArgumentError, FormatError } from "../errors.ts";
+import { ArgumentError } from "../errors.ts";
 import { show } from "../show.ts";
-import { ChatTemplate } from "./chat-template.ts";
+import type { ChatTemplate } from "./chat-template.ts";
 import { ggufVocabulary } from "./gguf-vocabulary.ts";
 import type { TokenTable } from "./models/token-table.ts";
+import {
+  folderSpecialTokens,
+  ggufSpecialTokens,
+  type SpecialTokens,
+  type TokenizerFiles,
+  type TokenLookup,
+} from "./special-tokens.ts";
 import { StreamDecoder } from "./stream-decoder.ts";
 import { type Pipeline, StreamEncoder } from "./stream-encoder.ts";
 import { type Spelling, spelledBytes } from "./token-bytes.ts";
 import { readTokenizerJson, type Vocabulary } from "./tokenizer-json.ts";
 import { joined } from "./tokens.ts";
-
-/** What a tokenizer takes from the files around it: the fields of config.json, generation_config.json and tokenizer_config.json, merged in this order. */
-interface TokenizerConfig {
-  bos_token?: unknown;
-  eos_token?: unknown;
-  bos_token_id?: unknown;
-  eos_token_id?: unknown;
-  chat_template?: unknown;
-}
-
-// Special tokens that end a turn, though some models' configurations name only the end of a document.
-const turnEnds = [
-  "<|im_end|>",
-  "<|end|>",
-  "<|eot_id|>",
-  "<|eom_id|>",
-  "<end_of_turn>",
-  "<|end_of_turn|>",
-  "<end_of_utterance>",
-];
 
 /** Turns text into token ids and back; what `model.tokenizer` is. */
 export class Tokenizer {
@@ -36,9 +23,11 @@ export class Tokenizer {
   readonly vocabularySize: number;
   /** Id of the token that begins a document, if the model has one. `encode` never adds it. */
   readonly bosToken: number | undefined;
+  /** What stands before a text at the very beginning where no template says so: the begin token, or nothing. */
+  readonly documentStart: readonly number[];
   /** Ids of the tokens that end an answer, ascending. */
   readonly eosTokens: readonly number[];
-  /** The model's chat template, if it has one. */
+  /** The model's chat templates, if it has any. */
   readonly chatTemplate: ChatTemplate | undefined;
   /** Whether decoding drops a space at the very beginning, as SentencePiece vocabularies do. */
   readonly dropsFirstSpace: boolean;
@@ -48,7 +37,7 @@ export class Tokenizer {
   readonly #pipeline: Pipeline;
   readonly #added = new Map<number, { content: string; special: boolean }>();
 
-  private constructor(vocabulary: Vocabulary, config: TokenizerConfig, name: string) {
+  private constructor(vocabulary: Vocabulary, special: (tokens: TokenLookup) => SpecialTokens) {
     this.#spelling = vocabulary.spelling;
     this.vocabularySize = vocabulary.size;
     this.dropsFirstSpace = vocabulary.dropsFirstSpace;
@@ -57,45 +46,31 @@ export class Tokenizer {
     const { addedTokens } = vocabulary;
     for (const { id, content, special } of addedTokens) this.#added.set(id, { content, special });
 
-    const idOf = (value: unknown): number | undefined => {
-      const content = typeof value === "object" && value !== null && "content" in value ? value.content : value;
-      const added = addedTokens.find((token) => token.content === content);
-      if (added || typeof content !== "string") return added?.id;
-      const id = this.#tokens.id(content);
-      return id < 0 ? undefined : id;
-    };
-    const checked = (id: unknown, key: string): number => {
-      const number = typeof id === "bigint" ? Number(id) : id;
-      // A model may name an end token that its tokenizer lacks: it is kept as long as it can be an id at all.
-      if (typeof number !== "number" || !Number.isInteger(number) || number < 0)
-        throw new FormatError(name, `${key} is not a token id: ${String(id)}`);
-      return number;
-    };
-    this.bosToken = config.bos_token_id == null ? idOf(config.bos_token) : checked(config.bos_token_id, "bos_token_id");
-    const ends = [config.eos_token_id ?? []].flat().map((id) => checked(id, "eos_token_id"));
-    for (const { id, content, special } of addedTokens) if (special && turnEnds.includes(content)) ends.push(id);
-    const named = idOf(config.eos_token);
-    if (named !== undefined) ends.push(named);
-    this.eosTokens = [...new Set(ends)].sort((a, b) => a - b);
-
-    const spelled = (id: number | undefined) => (id !== undefined && this.#entry(id)) || "";
-    this.chatTemplate = ChatTemplate.from(
-      config.chat_template,
-      { bos_token: spelled(this.bosToken), eos_token: spelled(named ?? ends[0]) },
-      name,
-    );
+    const found = special({
+      size: vocabulary.size,
+      idOf: (content) => {
+        const id = this.#tokens.id(content);
+        return addedTokens.find((token) => token.content === content)?.id ?? (id < 0 ? undefined : id);
+      },
+      contentOf: (id) => this.#entry(id),
+      added: addedTokens,
+    });
+    this.bosToken = found.bosToken;
+    this.documentStart = found.addsBosToken && found.bosToken !== undefined ? [found.bosToken] : [];
+    this.eosTokens = found.eosTokens;
+    this.chatTemplate = found.chatTemplate;
   }
 
   /**
    * A tokenizer from the contents of a tokenizer.json.
    *
    * @param tokenizerJson the parsed file
-   * @param config the fields of config.json, generation_config.json and tokenizer_config.json, merged in this order
+   * @param files the other files of the model that say something of its tokens
    * @param name the file's name, for errors
    * @throws FormatError when the file is malformed or uses what is not supported
    */
-  static fromJson(tokenizerJson: object, config: object, name: string): Tokenizer {
-    return new Tokenizer(readTokenizerJson(tokenizerJson, name), config as TokenizerConfig, name);
+  static fromJson(tokenizerJson: object, files: TokenizerFiles, name: string): Tokenizer {
+    return new Tokenizer(readTokenizerJson(tokenizerJson, name), (tokens) => folderSpecialTokens(files, tokens, name));
   }
 
   /**
@@ -106,8 +81,7 @@ export class Tokenizer {
    * @throws FormatError when the vocabulary is malformed, or of a kind or with a pre-tokenizer that is not known
    */
   static fromGguf(metadata: (key: string) => unknown, name: string): Tokenizer {
-    const { vocabulary, config } = ggufVocabulary(metadata, name);
-    return new Tokenizer(vocabulary, config, name);
+    return new Tokenizer(ggufVocabulary(metadata, name), (tokens) => ggufSpecialTokens(metadata, tokens, name));
   }
 
   /**

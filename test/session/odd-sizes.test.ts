@@ -228,4 +228,25 @@ test("snapkv's choice is that of plain attention", async () => {
   model.dispose();
 });
 
+test("generation goes on from the last token over padded rows, from a capsule too", async () => {
+  const model = await load();
+  const gather = async (pieces: AsyncIterable<string>) => {
+    let text = "";
+    for await (const piece of pieces) text += piece;
+    return text;
+  };
+  const [whole, parts] = [model.createSession(), model.createSession()];
+  for (const session of [whole, parts]) session.prefill(tokens);
+  await gather(whole.generate("", { maxTokens: 9, ignoreEnd: true }));
+  await gather(parts.generate("", { maxTokens: 4, ignoreEnd: true }));
+  const opened = model.openSession(parts.save());
+  for (const session of [parts, opened]) {
+    await gather(session.generate("", { maxTokens: 5, ignoreEnd: true }));
+    assert.is(session.absolutePosition, whole.absolutePosition);
+    assertSame(session.keys(0, 1), whole.keys(0, 1));
+    assertSame(session.decode(7), whole.fork().decode(7));
+  }
+  model.dispose();
+});
+
 test.run();

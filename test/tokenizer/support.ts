@@ -38,9 +38,16 @@ export const readPacked = <T>(name: string): T =>
 export const fixture = (name: string): Fixture => readJson(`test/fixtures/tokenizer/${name}.json`);
 
 export function nano(): Tokenizer {
-  const part = (name: string) => readJson<object>(`models/nano/${name}.json`);
-  const config = { ...part("config"), ...part("generation_config"), ...part("tokenizer_config") };
-  return Tokenizer.fromJson(part("tokenizer"), config, "tokenizer.json");
+  const part = (name: string) => readJson<Record<string, unknown>>(`models/nano/${name}.json`);
+  return Tokenizer.fromJson(
+    part("tokenizer"),
+    {
+      config: part("config"),
+      generationConfig: part("generation_config"),
+      tokenizerConfig: part("tokenizer_config"),
+    },
+    "tokenizer.json",
+  );
 }
 
 /** Nano's tokenizer as a GGUF file holds it. */

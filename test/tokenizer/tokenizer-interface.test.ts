@@ -58,21 +58,6 @@ test("an id that no token has", () => {
   assert.throws(() => sparse.decode([5]), isArgumentError);
 });
 
-test("ends of a turn", () => {
-  const added_tokens = ["<end>", "<|im_end|>", "<|plain|>"].map((content, index) => ({
-    id: 4 + index,
-    content,
-    special: index < 2,
-  }));
-  const ends = (config: object) => Tokenizer.fromJson(small({ added_tokens }), config, "t").eosTokens;
-  assert.equal(ends({}), [5]);
-  assert.equal(ends({ eos_token_id: [4, 1] }), [1, 4, 5]);
-  assert.equal(ends({ eos_token: { content: "<end>" } }), [4, 5]);
-  assert.equal(ends({ eos_token: "ab", eos_token_id: null }), [2, 5]);
-  for (const eos_token_id of ["1", -1, 0.5, [null], {}])
-    assert.throws(() => Tokenizer.fromJson(small(), { eos_token_id }, "broken.json"), isFormatError);
-});
-
 test("special tokens in text", () => {
   const tokenizer = Tokenizer.fromJson(small(), {}, "t");
   const encode = (text: string, special: boolean) => ids(tokenizer.encode(text, { special }));
@@ -272,7 +257,6 @@ for (const [name, changes] of Object.entries({
   "types too few": { "tokenizer.ggml.token_type": [1] },
   "types a number": { "tokenizer.ggml.token_type": 1 },
   "end of wrong type": { "tokenizer.ggml.eos_token_id": "x" },
-  "template of wrong type": { "tokenizer.chat_template": 1 },
 }))
   test(`refused GGUF: ${name}`, () => {
     assert.throws(() => fromGguf(changes), isFormatError);

@@ -9,7 +9,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export const hashFactor = 0x01000193;
 
 /** The hash of bytes from `start` to before `end`. */
-export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0;
   for (let index = start; index < end; index++) hash = (Math.imul(hash, hashFactor) + bytes[index]! + 1) | 0;
   return hash;
