@@ -1,5 +1,6 @@
 /** Text to tokens and back, from a tokenizer.json or a GGUF's vocabulary. */
 import { ArgumentError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
 import type { ChatTemplate } from "./chat-template.ts";
 import { ggufVocabulary } from "./gguf-vocabulary.ts";
@@ -93,6 +94,7 @@ export class Tokenizer {
    */
   encode(text: string, options: { special?: boolean } = {}): Int32Array {
     if (typeof text !== "string") throw new ArgumentError(`encode takes a string, not ${show(text)}`);
+    checkOptions(options, ["special"], "encode");
     const encoder = this.encoder();
     return joined([encoder.push(text, options), encoder.end()]);
   }
@@ -112,9 +114,12 @@ export class Tokenizer {
   /**
    * The text of tokens; bytes that make no character become U+FFFD, as in Python's tokenizers.
    *
-   * @throws ArgumentError when an id is not in the vocabulary
+   * @throws ArgumentError when an id is not in the vocabulary, or `tokens` is no list of them
    */
   decode(tokens: Iterable<number>, options: { skipSpecial?: boolean } = {}): string {
+    checkOptions(options, ["skipSpecial"], "decode");
+    const isList = typeof tokens === "object" && tokens !== null && Symbol.iterator in tokens;
+    if (!isList) throw new ArgumentError(`decode takes a list of tokens, not ${show(tokens)}`);
     const decoder = new StreamDecoder(this, { skipSpecial: options.skipSpecial ?? false });
     let text = "";
     for (const token of tokens) text += decoder.push(token);

@@ -96,6 +96,20 @@ test("numerals and white space as the original splits them", () => {
   assert.equal(ids(tokenizer.encode(" \ufeff")), [9, 7, 8]);
 });
 
+test("what are no tokens, no text and no options", () => {
+  const tokenizer = nano();
+  for (const wrong of [undefined, null, 5, "12", {}, [undefined], ["1"], [0.5], [-1], [1n]] as never[]) {
+    assert.throws(
+      () => tokenizer.decode(wrong),
+      (error: unknown) => error instanceof ArgumentError,
+    );
+  }
+  for (const wrong of [undefined, null, 5, ["a"]] as never[])
+    assert.throws(() => tokenizer.encode(wrong), /encode takes a string/);
+  assert.throws(() => tokenizer.encode("a", { specials: true } as object), /did you mean special/);
+  assert.throws(() => tokenizer.decode([1], { skipSpecials: true } as object), /did you mean skipSpecial/);
+});
+
 test("a SentencePiece-like vocabulary", () => {
   const vocab: Record<string, number> = { "<unk>": 0, "▁": 1, h: 2, i: 3, "▁h": 4, "▁hi": 5 };
   for (let byte = 0; byte < 256; byte++) vocab[`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`] = 6 + byte;
