@@ -1,7 +1,7 @@
 /** How a page of the cache holds its entries: as f32, or in 8 bits at a quarter of the memory. */
 import { type Axis, packedSizeOf, packRow, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
-import type { RotationRows } from "../model/rotary.ts";
+import type { RotationRows } from "../rotary/frequencies.ts";
 
 /** log2 of the entries in a page. */
 export const PAGE_SHIFT = 5;

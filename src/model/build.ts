@@ -9,9 +9,9 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
 import type { LoadOptions } from "./load-options.ts";
-import { Model } from "./model.ts";
+import { Model } from "../session/model.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
-import { type RotaryFrequencies, rotaryFrequencies } from "./rotary.ts";
+import { type RotaryFrequencies, rotaryFrequencies } from "../rotary/frequencies.ts";
 import { summariseTensors } from "./tensor-summary.ts";
 import type { Naming } from "./tensors.ts";
 import {

@@ -3,7 +3,7 @@ import { FormatError } from "../errors.ts";
 import type { MetadataValue } from "../formats/tensor-file.ts";
 import { show } from "../show.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
-import { type RotaryConfig, yarnAttentionFactor } from "./rotary.ts";
+import { type RotaryConfig, yarnAttentionFactor } from "../rotary/frequencies.ts";
 
 /** What of a GGUF's configuration its tensors say. */
 export interface TensorFacts {

@@ -2,7 +2,7 @@
 import { FormatError } from "../errors.ts";
 import { show } from "../show.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
-import type { RotaryConfig } from "./rotary.ts";
+import type { RotaryConfig } from "../rotary/frequencies.ts";
 
 /**
  * Reads Hugging Face's config.json as transformers' LlamaConfig does.

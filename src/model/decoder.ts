@@ -14,8 +14,8 @@ import { type Batch, checkTokens, isSingle } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
 import { writeLayer, writeProducts } from "./layer-steps.ts";
 import { type Layout, layoutOf, normCorrection } from "./layout.ts";
-import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
-import { ShortRotationRows } from "./short-rotations.ts";
+import { type RotaryFrequencies, RotationRows } from "../rotary/frequencies.ts";
+import { ShortRotationRows } from "../rotary/short-rotation-rows.ts";
 import type { ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceParts } from "./workspace.ts";
 

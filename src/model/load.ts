@@ -19,7 +19,7 @@ import { configFromJson } from "./config-json.ts";
 import { layoutOf } from "./layout.ts";
 import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
 import { matchTensors } from "./match-tensors.ts";
-import type { Model } from "./model.ts";
+import type { Model } from "../session/model.ts";
 import { biasesAmong } from "./tensors.ts";
 
 /**

@@ -3,7 +3,7 @@ import { type Axis, isPadded, packedSizeOf, packRow, sizeOf } from "../core/axis
 import type { Core } from "../core/core.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
-import { pause } from "../session/pause.ts";
+import { pause } from "../pause.ts";
 import type { TensorPlace } from "./tensors.ts";
 import { freeTensors, type Matrix, matrixBytes, type PackedTensor, panelsOf, type WeightForm } from "./weights.ts";
 

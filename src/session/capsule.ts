@@ -6,7 +6,7 @@ import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
 import { show } from "../show.ts";
-import { Hash } from "./hash.ts";
+import { Hash } from "../core/hash.ts";
 import { LAST_POSITION } from "./passes.ts";
 
 const FILE = "capsule";

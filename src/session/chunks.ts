@@ -1,5 +1,5 @@
 /** A document's pieces as chunks of tokens, heard of at once when the reading is stopped. */
-import { pause } from "./pause.ts";
+import { pause } from "../pause.ts";
 
 /** Milliseconds after which events are heard while pieces come without a chunk being full. */
 const PAUSE_INTERVAL = 16;

@@ -3,7 +3,7 @@ import { ArgumentError } from "../errors.ts";
 import { show } from "../show.ts";
 import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../pause.ts";
 import { createSampler, SAMPLING_OPTIONS, type Sampler, type SamplingOptions } from "./sampling.ts";
 import { StopFilter } from "./stopping.ts";
 

@@ -2,7 +2,7 @@
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
-import type { Model } from "../model/model.ts";
+import type { Model } from "./model.ts";
 import { checkOptions } from "../options.ts";
 import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
 import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";

@@ -1,7 +1,7 @@
 /** What turns a tensor's heads: frequencies, and rows of cosines and sines for a list of angles. */
 import type { Core } from "../core/core.ts";
 import { ArgumentError, ShapeError } from "../errors.ts";
-import { rotaryFrequencies } from "../model/rotary.ts";
+import { rotaryFrequencies } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
 import { checkedNumbers } from "./arguments.ts";
 

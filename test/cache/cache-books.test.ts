@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
-import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
+import { RotationRows, rotaryFrequencies } from "../../src/rotary/frequencies.ts";
 import { makeCore } from "../support/core.ts";
 import { integers, normals } from "../support/random.ts";
 import { Mirror, plainHead } from "./support.ts";

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import type { Scheme } from "../../src/cache/cache.ts";
 import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
-import { type RotaryConfig, RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
+import { type RotaryConfig, RotationRows, rotaryFrequencies } from "../../src/rotary/frequencies.ts";
 import { builds, makeCore } from "../support/core.ts";
 import { integers, normals } from "../support/random.ts";
 import { Mirror, plainHead } from "./support.ts";

@@ -7,7 +7,7 @@ import { f32Pages } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import { Core } from "../../src/core/core.ts";
 import { ArgumentError, MemoryError } from "../../src/errors.ts";
-import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
+import { RotationRows, rotaryFrequencies } from "../../src/rotary/frequencies.ts";
 import { assertSame } from "../support/assertions.ts";
 import { normals } from "../support/random.ts";
 import { Mirror, plainHead } from "./support.ts";

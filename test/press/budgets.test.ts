@@ -1,7 +1,7 @@
 /** Budgets: entries, parts, bytes, protected places, shared among heads; memory falls as told, in both forms of the cache. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ArgumentError, type Model, press, type Session } from "../../src/node.ts";
+import { ArgumentError, type Model, press, type Session } from "../../src/runtimes/node.ts";
 import type { Budget } from "../../src/press/budget.ts";
 import type { PassPress } from "../../src/press/press.ts";
 

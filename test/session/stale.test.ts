@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel, type Session } from "../../src/node.ts";
+import { loadModel, type Session } from "../../src/runtimes/node.ts";
 import type { SelectPress } from "../../src/press/press.ts";
 import { documentPath } from "../support/documents.ts";
 
