@@ -1,20 +1,10 @@
 /** Every method by its name, with kvpress's parameters in camel case. */
 import { ArgumentError } from "../errors.ts";
 import { show } from "../show.ts";
-import { adaKV } from "./wrappers/adakv.ts";
-import { block } from "./wrappers/block.ts";
-import { cam } from "./wrappers/cam.ts";
 import { cap } from "./methods/cap.ts";
-import { chunk } from "./wrappers/chunk.ts";
-import { chunkKV } from "./wrappers/chunkkv.ts";
 import { compactor } from "./methods/compactor.ts";
-import { type ComposedStep, composed } from "./wrappers/composed.ts";
-import { criticalAdaKV, criticalKV } from "./wrappers/criticalkv.ts";
 import { cur } from "./methods/cur.ts";
-import { compressionRatioDecoding, decoding, prefillDecoding } from "./wrappers/decoding.ts";
-import { dms } from "./wrappers/dms.ts";
 import { duoAttention } from "./methods/duo-attention.ts";
-import { entropyGatedChunkKV } from "./wrappers/entropy-gated-chunkkv.ts";
 import { expectedAttention } from "./methods/expected-attention.ts";
 import { finch } from "./methods/finch.ts";
 import { finchPress } from "./methods/finch-whole-pass.ts";
@@ -24,13 +14,8 @@ import { kvCompose } from "./methods/kvcompose.ts";
 import { kvzip } from "./methods/kvzip.ts";
 import { lagKV } from "./methods/lagkv.ts";
 import { leverageScore } from "./methods/leverage.ts";
-import { luKV } from "./wrappers/lukv.ts";
-import { merging } from "./wrappers/merging.ts";
 import { nonCausalAttention } from "./methods/non-causal-attention.ts";
 import { observedAttention } from "./methods/observed-attention.ts";
-import { perLayer } from "./wrappers/per-layer.ts";
-import type { Press, ScorePress } from "./press.ts";
-import { pyramid, pyramidKV } from "./wrappers/pyramidkv.ts";
 import { qFilter } from "./methods/qfilter.ts";
 import { random } from "./methods/random.ts";
 import { simLayer } from "./methods/simlayer.ts";
@@ -39,6 +24,21 @@ import { snapKV } from "./methods/snapkv.ts";
 import { streamingLLM } from "./methods/streaming-llm.ts";
 import { think } from "./methods/think.ts";
 import { tova } from "./methods/tova.ts";
+import type { Press, ScorePress } from "./press.ts";
+import { adaKV } from "./wrappers/adakv.ts";
+import { block } from "./wrappers/block.ts";
+import { cam } from "./wrappers/cam.ts";
+import { chunk } from "./wrappers/chunk.ts";
+import { chunkKV } from "./wrappers/chunkkv.ts";
+import { type ComposedStep, composed } from "./wrappers/composed.ts";
+import { criticalAdaKV, criticalKV } from "./wrappers/criticalkv.ts";
+import { compressionRatioDecoding, decoding, prefillDecoding } from "./wrappers/decoding.ts";
+import { dms } from "./wrappers/dms.ts";
+import { entropyGatedChunkKV } from "./wrappers/entropy-gated-chunkkv.ts";
+import { luKV } from "./wrappers/lukv.ts";
+import { merging } from "./wrappers/merging.ts";
+import { perLayer } from "./wrappers/per-layer.ts";
+import { pyramid, pyramidKV } from "./wrappers/pyramidkv.ts";
 
 /** The names of a method's parameters, and whether they must be given. */
 type ParameterNames<Options> = {

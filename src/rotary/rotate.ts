@@ -1,4 +1,4 @@
-/** Rotation of queries and keys outside the core, for presses: by their places, back, and by the mean over places to come. */
+/** Rotation of queries and keys outside the core: by their places, back, and by the mean over places to come. */
 import type { RotaryFrequencies } from "./frequencies.ts";
 
 /**
@@ -78,4 +78,14 @@ export function meanRotation(
     matrix[high * headSize + high] = cosine;
   }
   return matrix;
+}
+
+/** Undoes a rotation of one key, in place. @param turn a rotation row: cosines, then sines */
+export function turnBack(key: Float32Array, turn: Float32Array, factor: number): void {
+  const half = key.length / 2;
+  for (let i = 0; i < half; i++) {
+    const [low, high] = [key[i]! / factor, key[i + half]! / factor];
+    key[i] = low * turn[i]! + high * turn[i + half]!;
+    key[i + half] = high * turn[i]! - low * turn[i + half]!;
+  }
 }

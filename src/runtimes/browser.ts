@@ -1,9 +1,9 @@
 /** The entry for browsers and bundlers: a literal `new URL` for each file, so that bundlers see them. */
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
-import { startWorker } from "./start-worker-web.ts";
 import { RuntimeError } from "../errors.ts";
 import { createLoadModel } from "../model/load.ts";
+import { startWorker } from "./start-worker-web.ts";
 
 export * from "../index.ts";
 

@@ -1,7 +1,7 @@
 /** The entry for Vercel's edge functions: `?module` is that platform's spelling of a compiled module. */
 import { createLoadCore } from "../core/default-core.ts";
-import baseline from "./core.wasm?module";
 import { createLoadModel } from "../model/load.ts";
+import baseline from "./core.wasm?module";
 
 export * from "../index.ts";
 

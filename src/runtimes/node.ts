@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
-import { startWorker } from "./start-worker-node.ts";
 import { fileSource, folderFiles, siblingFiles } from "../formats/file-source.ts";
 import { createLoadModel } from "../model/load.ts";
+import { startWorker } from "./start-worker-node.ts";
 
 export * from "../index.ts";
 

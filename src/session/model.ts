@@ -6,17 +6,17 @@ import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { ArgumentError, DisposedError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
-import { readCapsule } from "./capsule.ts";
-import { Session, type SessionOptions } from "./session.ts";
-import { show } from "../show.ts";
-import type { PromptParts } from "../tokenizer/prompt-parts.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Decoder } from "../model/decoder.ts";
 import { modelFingerprint } from "../model/fingerprint.ts";
 import type { TensorSummary } from "../model/tensor-summary.ts";
 import type { ModelWeights } from "../model/weights.ts";
+import { checkOptions } from "../options.ts";
+import { show } from "../show.ts";
+import type { PromptParts } from "../tokenizer/prompt-parts.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { readCapsule } from "./capsule.ts";
+import { Session, type SessionOptions } from "./session.ts";
 
 /** What a model is made of. */
 interface ModelParts {

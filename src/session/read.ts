@@ -3,11 +3,12 @@ import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
 import type { Recording, Scoring } from "../model/batch.ts";
 import { checkOptions } from "../options.ts";
+import { pause } from "../pause.ts";
 import { countTarget, noTarget } from "../press/budget.ts";
-import { highest, selectAll, spread } from "../press/tools/choose.ts";
-import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
-import { checkedSelections } from "../press/tools/results.ts";
 import { siskin } from "../press/methods/siskin.ts";
+import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
+import { highest, selectAll, spread } from "../press/tools/choose.ts";
+import { checkedSelections } from "../press/tools/results.ts";
 import { show } from "../show.ts";
 import { checkPress } from "./check-press.ts";
 import { chunksOf } from "./chunks.ts";
@@ -16,7 +17,6 @@ import { type DocumentText, documentTokens } from "./document.ts";
 import { checkSignal } from "./generate.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
-import { pause } from "../pause.ts";
 import { Recorder } from "./recorder.ts";
 
 /** How far a reading has come. */

@@ -2,7 +2,6 @@
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
-import type { Model } from "./model.ts";
 import { checkOptions } from "../options.ts";
 import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
 import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
@@ -18,6 +17,7 @@ import {
   type GenerationTarget,
   generateText,
 } from "./generate.ts";
+import type { Model } from "./model.ts";
 import { Passes } from "./passes.ts";
 import { checkedReading, type ReadOptions, readChunks } from "./read.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";

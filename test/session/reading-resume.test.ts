@@ -2,6 +2,12 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { compactor } from "../../src/press/methods/compactor.ts";
+import { expectedAttention } from "../../src/press/methods/expected-attention.ts";
+import { keyDiff } from "../../src/press/methods/keydiff.ts";
+import { kvzip } from "../../src/press/methods/kvzip.ts";
+import { nonCausalAttention } from "../../src/press/methods/non-causal-attention.ts";
+import { observedAttention } from "../../src/press/methods/observed-attention.ts";
 import {
   ArgumentError,
   ContextError,
@@ -12,12 +18,6 @@ import {
   type ReadProgress,
   type Session,
 } from "../../src/runtimes/node.ts";
-import { compactor } from "../../src/press/methods/compactor.ts";
-import { expectedAttention } from "../../src/press/methods/expected-attention.ts";
-import { keyDiff } from "../../src/press/methods/keydiff.ts";
-import { kvzip } from "../../src/press/methods/kvzip.ts";
-import { nonCausalAttention } from "../../src/press/methods/non-causal-attention.ts";
-import { observedAttention } from "../../src/press/methods/observed-attention.ts";
 import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
 import { assertSame } from "../support/assertions.ts";
 import { answers, checkAnswers, documentPath, questions } from "../support/documents.ts";

@@ -1,11 +1,12 @@
 /** CapKV: KV cache eviction by the capacity of what the values span (2026, arXiv 2604.25975). */
+
+import type { ScorePress } from "../press.ts";
 import { columnMeans } from "../tools/attention.ts";
 import { checkWhole, isLongerThan } from "../tools/check.ts";
 import { eachHead, eachMember, equalScores, surround } from "../tools/each-head.ts";
-import { futureRotation, matrixTimes, sinkRows } from "./expected-attention.ts";
 import { inverseForms, regularisedCholesky } from "../tools/linear-algebra.ts";
-import type { ScorePress } from "../press.ts";
 import { meanOf, rowNorms, transposed } from "../tools/vectors.ts";
+import { futureRotation, matrixTimes, sinkRows } from "./expected-attention.ts";
 
 /** Settings of the press. */
 export interface CapOptions {

@@ -1,12 +1,13 @@
 /** Compactor: Calibrated Query-Agnostic KV Cache Compression with Approximate Leverage Scores (Chari and Van Durme 2025, arXiv 2507.08143). */
+
+import type { ScorePress } from "../press.ts";
 import { checkWhole, evenLength } from "../tools/check.ts";
-import { slice } from "../wrappers/chunk.ts";
 import { wholePassPress } from "../tools/course.ts";
 import { equalScores } from "../tools/each-head.ts";
+import { largestOf } from "../tools/vectors.ts";
+import { slice } from "../wrappers/chunk.ts";
 import { type LeverageOptions, leverageScore } from "./leverage.ts";
 import { type NonCausalAttentionOptions, nonCausalAttention } from "./non-causal-attention.ts";
-import type { ScorePress } from "../press.ts";
-import { largestOf } from "../tools/vectors.ts";
 
 /** Settings of the press. */
 export interface CompactorOptions extends LeverageOptions, NonCausalAttentionOptions {

@@ -1,11 +1,11 @@
 /** CurDKV: Value-Guided KV Compression for LLMs via Approximated CUR Decomposition (Sengupta et al. 2025, arXiv 2509.15038). */
 import { ArgumentError } from "../../errors.ts";
 import { show } from "../../show.ts";
+import type { ScorePress } from "../press.ts";
 import { checkWhole } from "../tools/check.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
-import { normal } from "./random.ts";
 import { rowDots } from "../tools/vectors.ts";
+import { normal } from "./random.ts";
 
 /** Settings of the press. */
 export interface CurOptions {

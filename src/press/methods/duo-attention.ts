@@ -1,10 +1,10 @@
 /** DuoAttention: Efficient Long-Context LLM Inference with Retrieval and Streaming Heads (Xiao et al., ICLR 2025, arXiv 2410.10819). */
 import { ArgumentError } from "../../errors.ts";
+import type { SelectPress } from "../press.ts";
 import { checkWhole, checkWithin } from "../tools/check.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { SelectPress } from "../press.ts";
-import { roundHalfEven } from "../wrappers/pyramidkv.ts";
 import { range } from "../tools/vectors.ts";
+import { roundHalfEven } from "../wrappers/pyramidkv.ts";
 
 /** Settings of the press. */
 export interface DuoAttentionOptions {

@@ -1,9 +1,10 @@
 /** Expected Attention: KV Cache Compression by Estimating Attention from Future Queries Distribution (Devoto et al. 2025, arXiv 2510.00636). */
+
+import { meanRotation } from "../../rotary/rotate.ts";
+import type { LayerEntries, ScorePress } from "../press.ts";
 import { columnMeans, softmaxRow } from "../tools/attention.ts";
 import { checkWhole, isLongerThan } from "../tools/check.ts";
 import { eachHead, eachMember, equalScores, surround } from "../tools/each-head.ts";
-import type { LayerEntries, ScorePress } from "../press.ts";
-import { meanRotation } from "../../rotary/rotate.ts";
 import { meanOf, rowDots, rowNorms, transposed } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,11 +1,11 @@
 /** FINCH over one whole pass: Prompt-guided Key-Value Cache Compression (Corallo and Papotti, TACL 2024). */
 import { ArgumentError } from "../../errors.ts";
-import { columnMeans, windowAttention } from "../tools/attention.ts";
 import { keptOf, remaining } from "../budget.ts";
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
+import { columnMeans, windowAttention } from "../tools/attention.ts";
 import { checkWhole, windowRows } from "../tools/check.ts";
 import { scoresOf } from "../tools/choose.ts";
 import { eachHead, equalScores, surround } from "../tools/each-head.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { meanOf, range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

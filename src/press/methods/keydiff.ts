@@ -1,7 +1,8 @@
 /** KeyDiff: Key Similarity-Based KV Cache Eviction for Long-Context LLM Inference (Park et al. 2025, arXiv 2504.15364). */
+
+import type { ScorePress } from "../press.ts";
 import { columnMeans } from "../tools/attention.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
 import { rowNorms } from "../tools/vectors.ts";
 
 /** Keeps the entries whose keys point least where the others do: cosine to the mean of the keys' directions. */

@@ -1,6 +1,7 @@
 /** Knorm: A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression (Devoto et al., EMNLP 2024, arXiv 2406.11430). */
-import { eachHead } from "../tools/each-head.ts";
+
 import type { ScorePress } from "../press.ts";
+import { eachHead } from "../tools/each-head.ts";
 import { rowNorms } from "../tools/vectors.ts";
 
 /** Keeps the entries whose keys have the smallest L2 norm. */

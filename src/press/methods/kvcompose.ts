@@ -1,12 +1,12 @@
 /** KVCompose: Efficient Structured KV Cache Compression with Composite Tokens (Akulov et al. 2025, arXiv 2509.05165). */
 import { ArgumentError } from "../../errors.ts";
 import { show } from "../../show.ts";
-import { softmaxRow } from "../tools/attention.ts";
 import { keptTogether, type Target } from "../budget.ts";
+import type { LayerEntries, ModelEntries, ModelPress, ReplayLayer } from "../press.ts";
+import { softmaxRow } from "../tools/attention.ts";
 import { checkWhole } from "../tools/check.ts";
 import { join } from "../tools/choose.ts";
 import { eachHead, eachMember } from "../tools/each-head.ts";
-import type { LayerEntries, ModelEntries, ModelPress, ReplayLayer } from "../press.ts";
 import { meanOf, range, rowNorms } from "../tools/vectors.ts";
 
 type Aggregate = "max" | "mean";

@@ -1,11 +1,12 @@
 /** KVzip: Query-Agnostic KV Cache Compression with Context Reconstruction (Kim et al., NeurIPS 2025, arXiv 2505.23416). */
-import { softmaxRow } from "../tools/attention.ts";
+
 import { keptTogether, type Target } from "../budget.ts";
+import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ModelSelection, ReplayLayer } from "../press.ts";
+import { softmaxRow } from "../tools/attention.ts";
 import { checkWhole } from "../tools/check.ts";
 import { join, splitIndices } from "../tools/choose.ts";
 import { KnownScores } from "../tools/course.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ModelSelection, ReplayLayer } from "../press.ts";
 import { rowNorms } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,8 +1,9 @@
 /** LagKV: Lag-Relative Information of the KV Cache Tells Which Tokens Are Important (Liang et al. 2025, arXiv 2504.04704). */
+
+import type { ScorePress } from "../press.ts";
 import { softmaxRow } from "../tools/attention.ts";
 import { checkWhole } from "../tools/check.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
 
 /** Settings of the press. */
 export interface LagKVOptions {

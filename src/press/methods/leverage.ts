@@ -1,12 +1,13 @@
 /** Leverage scores, as in Compactor: Calibrated Query-Agnostic KV Cache Compression (Chari and Van Durme 2025, arXiv 2507.08143). */
+
+import { unrotate } from "../../rotary/rotate.ts";
+import type { ScorePress } from "../press.ts";
 import { columnMeans } from "../tools/attention.ts";
 import { checkWhole } from "../tools/check.ts";
 import { eachHead } from "../tools/each-head.ts";
 import { inverseForms, regularisedCholesky, zScores } from "../tools/linear-algebra.ts";
-import type { ScorePress } from "../press.ts";
-import { normal } from "./random.ts";
-import { unrotate } from "../../rotary/rotate.ts";
 import { transposed } from "../tools/vectors.ts";
+import { normal } from "./random.ts";
 
 /** Settings of the press. */
 export interface LeverageOptions {

@@ -1,12 +1,13 @@
 /** Non-causal chunked attention, as in Compactor: Calibrated Query-Agnostic KV Cache Compression (Chari and Van Durme 2025, arXiv 2507.08143). */
+
+import { rotate } from "../../rotary/rotate.ts";
+import type { LayerEntries, ScorePress } from "../press.ts";
 import { checkWhole } from "../tools/check.ts";
 import { wholePassPress } from "../tools/course.ts";
 import { eachHead, eachMember } from "../tools/each-head.ts";
 import { zScores } from "../tools/linear-algebra.ts";
-import type { LayerEntries, ScorePress } from "../press.ts";
-import { rotate } from "../../rotary/rotate.ts";
-import { averagePooled } from "./snapkv.ts";
 import { meanOf, rowNorms } from "../tools/vectors.ts";
+import { averagePooled } from "./snapkv.ts";
 
 /** Settings of the press. */
 export interface NonCausalAttentionOptions {

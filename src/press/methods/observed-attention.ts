@@ -1,8 +1,9 @@
 /** Observed attention, after H2O: Heavy-Hitter Oracle for Efficient Generative Inference of LLMs (Zhang et al., NeurIPS 2023, arXiv 2306.14048). */
+
+import type { ScorePress } from "../press.ts";
 import { attentionWeights, columnMeans } from "../tools/attention.ts";
 import { wholePassPress } from "../tools/course.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
 
 /** Rows whose weights are held at once. */
 const BLOCK = 256;

@@ -1,7 +1,7 @@
 /** Q-Filters: Leveraging QK Geometry for Efficient KV Cache Compression (Godey et al. 2025, arXiv 2503.02812). */
 import { ArgumentError } from "../../errors.ts";
-import { eachHead } from "../tools/each-head.ts";
 import type { ScorePress } from "../press.ts";
+import { eachHead } from "../tools/each-head.ts";
 
 /** Settings of the press. */
 export interface QFilterOptions {

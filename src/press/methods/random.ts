@@ -1,6 +1,7 @@
 /** Random eviction: the baseline that a method has to beat. */
-import { eachHead } from "../tools/each-head.ts";
+
 import type { ScorePress } from "../press.ts";
+import { eachHead } from "../tools/each-head.ts";
 
 /** Settings of the press. */
 export interface RandomOptions {

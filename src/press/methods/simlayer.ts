@@ -1,8 +1,9 @@
 /** SimLayerKV: A Simple Framework for Layer-Level KV Cache Reduction (Zhang et al. 2024, arXiv 2410.13846). */
+
+import type { LayerEntries, SelectPress } from "../press.ts";
 import { windowAttention } from "../tools/attention.ts";
 import { checkWhole, checkWithin, evenLength, windowRows } from "../tools/check.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { LayerEntries, SelectPress } from "../press.ts";
 import { meanOf, range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,10 +1,10 @@
 /** SnapKV: LLM Knows What You Are Looking for Before Generation (Li et al., NeurIPS 2024, arXiv 2404.14469). */
 import { ArgumentError } from "../../errors.ts";
 import { show } from "../../show.ts";
+import type { ScorePress } from "../press.ts";
 import { columnMeans, windowAttention } from "../tools/attention.ts";
 import { checkWhole, windowRows } from "../tools/check.ts";
 import { eachHead, equalScores, surround } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
 import { meanOf } from "../tools/vectors.ts";
 
 /** Settings of the press. */

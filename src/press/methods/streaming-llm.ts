@@ -1,8 +1,8 @@
 /** StreamingLLM: Efficient Streaming Language Models with Attention Sinks (Xiao et al., ICLR 2024, arXiv 2309.17453). */
 import { keptOf } from "../budget.ts";
+import type { ScorePress } from "../press.ts";
 import { checkWhole, isLongerThan } from "../tools/check.ts";
 import { eachHead, equalScores } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
 
 /** Settings of the press. */
 export interface StreamingLLMOptions {

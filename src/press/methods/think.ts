@@ -1,9 +1,9 @@
 /** ThinK: Thinner Key Cache by Query-Driven Pruning (Xu et al., ICLR 2025, arXiv 2407.21018). */
 import { ArgumentError } from "../../errors.ts";
+import { rotate } from "../../rotary/rotate.ts";
+import type { LayerEntries, SelectPress } from "../press.ts";
 import { checkWhole, checkWithin } from "../tools/check.ts";
 import { eachHead, eachMember } from "../tools/each-head.ts";
-import type { LayerEntries, SelectPress } from "../press.ts";
-import { rotate } from "../../rotary/rotate.ts";
 import { range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,8 +1,9 @@
 /** TOVA: Transformers are Multi-State RNNs (Oren et al., EMNLP 2024, arXiv 2401.06104). */
+
+import type { ScorePress } from "../press.ts";
 import { windowAttention } from "../tools/attention.ts";
 import { evenLength, windowRows } from "../tools/check.ts";
 import { eachHead, equalScores, surround } from "../tools/each-head.ts";
-import type { ScorePress } from "../press.ts";
 import { meanOf } from "../tools/vectors.ts";
 
 /** An entry's score is the attention that the last row gives it, averaged over all heads of the layer. */

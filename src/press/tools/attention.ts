@@ -1,6 +1,7 @@
 /** Attention weights outside the forward pass, for the presses that look at them. */
-import type { LayerEntries } from "../press.ts";
+
 import { rotate } from "../../rotary/rotate.ts";
+import type { LayerEntries } from "../press.ts";
 
 /**
  * The softmax weights that rows of the pass give to a KV head's entries, each row seeing the entries up to itself.

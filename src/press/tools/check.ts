@@ -1,8 +1,8 @@
 /** Checks of the parameters that presses are made with. */
 import { ArgumentError } from "../../errors.ts";
 import { show } from "../../show.ts";
-import { eachHead } from "./each-head.ts";
 import type { LayerEntries, PassPress, Press, QuestionPress } from "../press.ts";
+import { eachHead } from "./each-head.ts";
 
 /** @throws ArgumentError naming the first value that is not a whole number of at least `least` */
 export function checkWhole(values: Readonly<Record<string, number>>, least: number): void {

@@ -2,8 +2,8 @@
 import type { Core } from "../../core/core.ts";
 import { ArgumentError, NumericError } from "../../errors.ts";
 import { keptOf, type Target } from "../budget.ts";
-import { eachHead } from "./each-head.ts";
 import type { LayerEntries, LayerPress, LayerSelection, ModelEntries, PassPress, Reach, ScorePress } from "../press.ts";
+import { eachHead } from "./each-head.ts";
 import { checkedScores, checkedSelection, checkedSelections } from "./results.ts";
 
 /** Entry t takes the highest score of the entries t - after ... t + before, in the cache's order. */

@@ -1,11 +1,11 @@
 /** Courses through the chunks of a document for methods that can score a chunk only when it is read. */
 import { ArgumentError } from "../../errors.ts";
 import type { Target } from "../budget.ts";
+import { pick } from "../entries.ts";
+import type { LayerSelection, ModelEntries, ModelSelection, ScorePress } from "../press.ts";
 import { checkWholePass } from "./check.ts";
 import { rawScores, selectAll } from "./choose.ts";
 import { eachHead } from "./each-head.ts";
-import { pick } from "../entries.ts";
-import type { LayerSelection, ModelEntries, ModelSelection, ScorePress } from "../press.ts";
 import { range } from "./vectors.ts";
 
 /** The scores of what the passes before have left, for each layer and KV head. */

@@ -1,8 +1,8 @@
 /** Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation (Feng et al. 2024, arXiv 2407.11550). */
 import { keptTogether, type Target } from "../budget.ts";
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { checkWithin } from "../tools/check.ts";
 import { join, scoresOf, splitIndices } from "../tools/choose.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 
 /** Settings of the press. */
 export interface AdaKVOptions {

@@ -1,11 +1,11 @@
 /** Block-wise eviction, as in KeyDiff: Key Similarity-Based KV Cache Eviction (Park et al. 2025, arXiv 2504.15364). */
 import { ArgumentError } from "../../errors.ts";
 import { keptOf } from "../budget.ts";
+import { pick } from "../entries.ts";
+import type { ScorePress, SelectPress } from "../press.ts";
 import { checkWhole } from "../tools/check.ts";
 import { scoresOf } from "../tools/choose.ts";
 import { eachHead } from "../tools/each-head.ts";
-import { pick } from "../entries.ts";
-import type { ScorePress, SelectPress } from "../press.ts";
 import { range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,14 +1,14 @@
 /** CaM: Cache Merging for Memory-efficient LLMs Inference (Zhang et al., ICML 2024, openreview LCTmppB165). */
 import { ArgumentError } from "../../errors.ts";
-import { attentionWeights } from "../tools/attention.ts";
 import { countTarget } from "../budget.ts";
+import { uniform } from "../methods/random.ts";
+import type { LayerEntries, LayerSelection, PressSteps, ScorePress, StepsPress } from "../press.ts";
+import { attentionWeights } from "../tools/attention.ts";
 import { checkWhole, evenLength } from "../tools/check.ts";
 import { scoresOf } from "../tools/choose.ts";
-import type { DecodingOptions } from "./decoding.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { LayerEntries, LayerSelection, PressSteps, ScorePress, StepsPress } from "../press.ts";
-import { uniform } from "../methods/random.ts";
 import { meanOf, pickRows, range } from "../tools/vectors.ts";
+import type { DecodingOptions } from "./decoding.ts";
 
 /** Settings of the press. */
 export interface CamOptions extends DecodingOptions {

@@ -1,10 +1,10 @@
 /** Compression chunk by chunk, as in FINCH: Prompt-guided Key-Value Cache Compression (Corallo and Papotti, TACL 2024). */
 import { remaining } from "../budget.ts";
+import { pick } from "../entries.ts";
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { checkWhole, checkWholePass, evenLength } from "../tools/check.ts";
 import { selectEntries } from "../tools/choose.ts";
 import { eachHead } from "../tools/each-head.ts";
-import { pick } from "../entries.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

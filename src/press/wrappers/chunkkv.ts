@@ -1,8 +1,9 @@
 /** ChunkKV: Semantic-Preserving KV Cache Compression for Efficient Long-Context LLM Inference (Liu et al. 2025, arXiv 2502.00299). */
+
+import type { ScorePress, SelectPress } from "../press.ts";
 import { checkWhole, evenLength } from "../tools/check.ts";
 import { scoresOf, selectEntries } from "../tools/choose.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { ScorePress, SelectPress } from "../press.ts";
 import { range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,10 +1,10 @@
 /** Several methods after one another, each on what the one before it left. */
 import { ArgumentError } from "../../errors.ts";
 import { noTarget, ratioTarget } from "../budget.ts";
-import { selectEntries } from "../tools/choose.ts";
-import { eachHead } from "../tools/each-head.ts";
 import { pick } from "../entries.ts";
 import type { LayerPress, LayerSelection, SelectPress } from "../press.ts";
+import { selectEntries } from "../tools/choose.ts";
+import { eachHead } from "../tools/each-head.ts";
 import { pickRows, range } from "../tools/vectors.ts";
 
 /** One of the methods, and the part of what it finds that it removes; none for a method that needs no budget. */

@@ -1,10 +1,11 @@
 /** CriticalKV: Identify Critical KV Cache in LLM Inference from an Output Perturbation Perspective (Feng et al. 2025, arXiv 2502.03805). */
-import { type AdaKVOptions, highestOfAll, lengthsOf, safeguarded, withLargest } from "./adakv.ts";
+
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { checkWithin } from "../tools/check.ts";
 import { scoresOf, splitIndices } from "../tools/choose.ts";
 import { eachHead, eachMember } from "../tools/each-head.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { meanOf } from "../tools/vectors.ts";
+import { type AdaKVOptions, highestOfAll, lengthsOf, safeguarded, withLargest } from "./adakv.ts";
 
 /** Settings of the press. */
 export interface CriticalKVOptions {

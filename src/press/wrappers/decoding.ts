@@ -2,9 +2,9 @@
 
 import { ArgumentError } from "../../errors.ts";
 import { countTarget, type Target } from "../budget.ts";
+import type { LayerPress, ModelEntries, PassPress, PressSteps, StepsPress } from "../press.ts";
 import { checkWhole, checkWithin } from "../tools/check.ts";
 import { selectAll } from "../tools/choose.ts";
-import type { LayerPress, ModelEntries, PassPress, PressSteps, StepsPress } from "../press.ts";
 
 /** Settings of the press. */
 export interface DecodingOptions {

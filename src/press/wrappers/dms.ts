@@ -1,11 +1,11 @@
 /** DMS: Inference-Time Hyper-Scaling with KV Cache Compression (Łańcucki et al. 2025, arXiv 2506.05345), without its trained evictors. */
 
 import { noTarget } from "../budget.ts";
+import { pick } from "../entries.ts";
+import type { LayerEntries, LayerSelection, PressSteps, ScorePress, StepsPress } from "../press.ts";
 import { checkWhole } from "../tools/check.ts";
 import { join, rawScores } from "../tools/choose.ts";
 import { eachHead } from "../tools/each-head.ts";
-import { pick } from "../entries.ts";
-import type { LayerEntries, LayerSelection, PressSteps, ScorePress, StepsPress } from "../press.ts";
 import { range } from "../tools/vectors.ts";
 
 /** Settings of the press. */

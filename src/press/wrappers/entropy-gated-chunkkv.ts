@@ -1,11 +1,11 @@
 /** ChunkKV gated by entropy, after ChunkKV: Semantic-Preserving KV Cache Compression (Liu et al. 2025, arXiv 2502.00299). */
 import { ArgumentError } from "../../errors.ts";
 import { keptOf } from "../budget.ts";
+import type { ScorePress, SelectPress } from "../press.ts";
 import { checkWhole, evenLength } from "../tools/check.ts";
 import { scoresOf } from "../tools/choose.ts";
-import { type ChunkKVOptions, chunkMeans, sumOf } from "./chunkkv.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { ScorePress, SelectPress } from "../press.ts";
+import { type ChunkKVOptions, chunkMeans, sumOf } from "./chunkkv.ts";
 
 /** Settings of the press. */
 export interface EntropyGatedChunkKVOptions extends ChunkKVOptions {

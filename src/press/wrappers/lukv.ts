@@ -1,11 +1,11 @@
 /** LU-KV: budgets for each head from curves measured beforehand (Baidu Baige 2026, github.com/baidu-baige/LU-KV). */
 import { ArgumentError } from "../../errors.ts";
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { checkWhole, evenLength } from "../tools/check.ts";
 import { scoresOf } from "../tools/choose.ts";
 import { eachHead } from "../tools/each-head.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
-import { roundHalfEven } from "./pyramidkv.ts";
 import { largestOf } from "../tools/vectors.ts";
+import { roundHalfEven } from "./pyramidkv.ts";
 
 /** Settings of the press. */
 export interface LUKVOptions {

@@ -1,7 +1,8 @@
 /** Merging on eviction, after Token Merging (Bolya et al., ICLR 2023, arXiv 2210.09461) and D2O (Wan et al. 2024, arXiv 2406.13035). */
+
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { checkWithin } from "../tools/check.ts";
 import { selectEntries } from "../tools/choose.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { pickRows, range, rowNorms } from "../tools/vectors.ts";
 
 /** Settings of the press. */

@@ -1,8 +1,8 @@
 /** A part to remove for each layer: what PyramidKV (Cai et al. 2024, arXiv 2406.02069) and others find, set by hand. */
 import { ArgumentError } from "../../errors.ts";
 import { ratioTarget } from "../budget.ts";
-import { selectEntries } from "../tools/choose.ts";
 import type { ScorePress, SelectPress } from "../press.ts";
+import { selectEntries } from "../tools/choose.ts";
 
 /** Settings of the press. */
 export interface PerLayerOptions {

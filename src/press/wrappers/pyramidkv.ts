@@ -1,8 +1,9 @@
 /** PyramidKV: Dynamic KV Cache Compression Based on Pyramidal Information Funneling (Cai et al. 2024, arXiv 2406.02069). */
+
+import { type SnapKVOptions, snapKV } from "../methods/snapkv.ts";
+import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
 import { checkWhole } from "../tools/check.ts";
 import { scoresOf } from "../tools/choose.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
-import { type SnapKVOptions, snapKV } from "../methods/snapkv.ts";
 
 /** Settings of the pyramid. */
 export interface PyramidOptions {
