@@ -4,8 +4,15 @@ import type { Core } from "../core/core.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
 import { pause } from "../pause.ts";
-import type { TensorPlace } from "./tensors.ts";
-import { freeTensors, type Matrix, matrixBytes, type PackedTensor, panelsOf, type WeightForm } from "./weights.ts";
+import {
+  freeTensors,
+  type Matrix,
+  matrixBytes,
+  type PackedTensor,
+  panelsOf,
+  type TensorPlace,
+  type WeightForm,
+} from "./weights.ts";
 
 /** A tensor to be packed. */
 export interface PackJob {
