@@ -73,5 +73,5 @@ export type { SamplingOptions } from "./session/sampling.ts";
 export type { Session, SessionOptions } from "./session/session.ts";
 export type { RotationOptions } from "./tensor/rotation.ts";
 export { type RotaryEmbeddingOptions, Tensor, type TensorType } from "./tensor/tensor.ts";
-export type { Message } from "./tokenizer/chat-template.ts";
+export type { ChatTemplate, Message, RenderOptions } from "./tokenizer/chat-template.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";

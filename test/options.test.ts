@@ -50,7 +50,7 @@ test("any value is shown in one short line", () => {
   });
   for (const [value, text] of [
     [undefined, "undefined"],
-    [5n, "5"],
+    [5n, "5n"],
     ["a\nb", '"a\\nb"'],
     [[1, [2, [3]]], "[1, [2, [...]]]"],
     [{ a: "b", c: {} }, '{a: "b", c: {}}'],
@@ -60,7 +60,7 @@ test("any value is shown in one short line", () => {
     [circular, "[[[...]]]"],
     [rude, "{toString: 1, valueOf: 1}"],
     [throwing, "a value that cannot be shown"],
-    [Symbol("s"), "a symbol"],
+    [Symbol("s"), "Symbol(s)"],
     [2n ** 200n, "a bigint of more than 128 bits"],
   ] as const) {
     assert.is(show(value), text);

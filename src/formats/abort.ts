@@ -1,5 +1,5 @@
 /** Lets an abort end the wait for a file at once, even where its medium never answers. */
-import type { FileSet } from "./file-set.ts";
+import type { FileSet, FolderSet } from "./file-set.ts";
 import type { ByteSource } from "./source.ts";
 
 /**
@@ -51,6 +51,18 @@ export function abortableFiles(files: FileSet, signal: AbortSignal | undefined):
     async open(name) {
       const source = await unlessAborted(files.open(name), signal, (late) => void late?.close());
       return source && abortableSource(source, signal);
+    },
+  };
+}
+
+/** The same with the folders beside them. */
+export function abortableFolder(files: FolderSet, signal: AbortSignal | undefined): FolderSet {
+  if (!signal) return files;
+  return {
+    ...abortableFiles(files, signal),
+    async folder(name) {
+      const { names, files: inside } = await unlessAborted(files.folder(name), signal, () => {});
+      return { names, files: abortableFiles(inside, signal) };
     },
   };
 }

@@ -16,12 +16,27 @@ export interface FileSet {
   open(name: string): Promise<ByteSource | undefined>;
 }
 
+/** The files of a model with folders beside them. */
+export interface FolderSet extends FileSet {
+  /**
+   * The files in such a folder, and their names: undefined where they cannot be known.
+   *
+   * @throws RuntimeError when the medium fails
+   */
+  folder(name: string): Promise<{ readonly names: readonly string[] | undefined; readonly files: FileSet }>;
+}
+
 /** A file as a user may hand it over; a string is a URL. */
 export type FileData = Blob | Uint8Array | ArrayBuffer | URL | string | ReadableStream<Uint8Array>;
 
 /** Files handed over one by one. A stream can be opened once. */
-export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FileSet {
+export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FolderSet {
   return {
+    async folder(name) {
+      const inside = Object.entries(files).filter(([path]) => path.startsWith(`${name}/`));
+      const record = Object.fromEntries(inside.map(([path, data]) => [path.slice(name.length + 1), data]));
+      return { names: Object.keys(record), files: recordFiles(record, options) };
+    },
     async open(name) {
       checkFileName(name);
       return Object.hasOwn(files, name) ? dataSource(name, files[name]!, options) : undefined;
@@ -34,11 +49,14 @@ export function recordFiles(files: Readonly<Record<string, FileData>>, options: 
  *
  * @throws ArgumentError for a URL that has nothing below it
  */
-export function urlFiles(base: URL | string, options: FetchOptions = {}): FileSet {
+export function urlFiles(base: URL | string, options: FetchOptions = {}): FolderSet {
   const folder = new URL(base);
   if (!folder.pathname.startsWith("/")) throw new ArgumentError(`${show(folder.href)} is not the URL of a folder`);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   return {
+    async folder(name) {
+      return { names: undefined, files: urlFiles(new URL(encodeURIComponent(name), folder), options) };
+    },
     async open(name) {
       checkFileName(name);
       return fetchSource(new URL(encodeURIComponent(name), folder).href, options);

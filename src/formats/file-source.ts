@@ -1,8 +1,8 @@
 /** Files and folders of Node, Deno and Bun as sources; the only file of formats/ that needs a file system. */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FormatError, RuntimeError } from "../errors.ts";
-import { checkFileName, type FileSet } from "./file-set.ts";
+import { checkFileName, type FolderSet } from "./file-set.ts";
 import type { Siblings } from "./gguf-parts.ts";
 import { type ByteSource, checkEnd, checkLimit } from "./source.ts";
 
@@ -56,8 +56,16 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
 }
 
 /** The files of a folder. */
-export function folderFiles(folder: string): FileSet {
+export function folderFiles(folder: string): FolderSet {
   return {
+    async folder(name) {
+      const path = join(folder, name);
+      const names = await readdir(path).catch((cause) => {
+        if (["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return [];
+        throw new RuntimeError(`${path}: cannot be read`, { cause });
+      });
+      return { names, files: folderFiles(path) };
+    },
     async open(name) {
       checkFileName(name);
       return fileSource(join(folder, name));

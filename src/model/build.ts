@@ -1,4 +1,4 @@
-/** Builds a model out of its opened files: packs the weights and puts decoder, tokenizer and prompt around them. */
+/** Builds a model out of its opened files: packs the weights and puts decoder and tokenizer around them. */
 import { isPadded } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
@@ -6,7 +6,6 @@ import { FormatError } from "../errors.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
 import { type RotaryFrequencies, rotaryFrequencies } from "../rotary/frequencies.ts";
 import { Model } from "../session/model.ts";
-import { promptParts } from "../tokenizer/prompt-parts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
@@ -53,7 +52,6 @@ export async function buildModel(
   try {
     const arranged = arrangeWeights(config.layers, packed);
     const frequencies = frequenciesOf(core, config, arranged, name);
-    const prompt = promptParts(tokenizer.chatTemplate, tokenizer);
     const weights = tied(core, config, arranged);
     const actual = { ...config, tiedEmbeddings: weights.output === weights.embedding };
     return new Model({
@@ -63,7 +61,6 @@ export async function buildModel(
       config: actual,
       tensors: summariseTensors(jobs, packed),
       tokenizer,
-      prompt,
       decoder: new Decoder(core, team, actual, weights, frequencies),
       weights,
       weightBytes: core.bytesInUse - before,

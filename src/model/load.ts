@@ -4,15 +4,16 @@ import { Core } from "../core/core.ts";
 import { bestFlavour, type Flavour } from "../core/module.ts";
 import { type StartWorker, Team } from "../core/team.ts";
 import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
-import { abortableFiles, abortableSource, unlessAborted } from "../formats/abort.ts";
+import { abortableFiles, abortableFolder, abortableSource, unlessAborted } from "../formats/abort.ts";
 import { fetchSource } from "../formats/fetch-source.ts";
-import { dataSource, type FileData, type FileSet, readText, recordFiles, urlFiles } from "../formats/file-set.ts";
+import { dataSource, type FileData, type FolderSet, readText, recordFiles, urlFiles } from "../formats/file-set.ts";
 import { openGguf } from "../formats/gguf.ts";
 import type { Siblings } from "../formats/gguf-parts.ts";
 import { openSafetensorsIndex } from "../formats/safetensors.ts";
 import type { ByteSource } from "../formats/source.ts";
 import type { Model } from "../session/model.ts";
 import { show } from "../show.ts";
+import { isWebPage, readChatTemplates } from "../tokenizer/template-files.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { buildModel, type OpenModel } from "./build.ts";
 import { configFromGguf } from "./config-gguf.ts";
@@ -40,7 +41,7 @@ export interface Platform {
   };
   /** Files by path, where there is a file system. */
   readonly files?: {
-    folder(path: string): FileSet;
+    folder(path: string): FolderSet;
     file(path: string): Promise<ByteSource | undefined>;
     /** What lies beside a file. */
     siblings(path: string): Siblings;
@@ -80,12 +81,15 @@ export function createLoadModel(platform: Platform) {
 }
 
 async function openModel(source: ModelSource, signal: AbortSignal | undefined, platform: Platform): Promise<OpenModel> {
-  const abortable = (files: FileSet) => abortableFiles(files, signal);
+  const abortable = (files: FolderSet) => abortableFolder(files, signal);
   const open = async (name: string, data: FileData) => {
     return unlessAborted(dataSource(name, data, { signal }), signal, (late) => void late.close());
   };
   const openFile = (file: ByteSource, siblings?: Siblings) => {
-    return openGgufModel(abortableSource(file, signal), siblings && { ...abortable(siblings), name: siblings.name });
+    return openGgufModel(
+      abortableSource(file, signal),
+      siblings && { ...abortableFiles(siblings, signal), name: siblings.name },
+    );
   };
   if (typeof source === "string" || source instanceof URL) {
     const url = asUrl(source);
@@ -194,20 +198,23 @@ async function openGgufModel(source: ByteSource, siblings?: Siblings): Promise<O
   }
 }
 
-async function openFolder(files: FileSet, name: string): Promise<OpenModel> {
+async function openFolder(files: FolderSet, name: string): Promise<OpenModel> {
   const read = async (file: string): Promise<Record<string, unknown> | undefined> => {
     const text = await readText(files, file);
-    return text === undefined ? undefined : parseObject(text, file);
+    return text === undefined || isWebPage(text) ? undefined : parseObject(text, file);
   };
-  const [configJson, tokenizerJson, generationConfig, tokenizerConfig] = await Promise.all(
-    ["config.json", "tokenizer.json", "generation_config.json", "tokenizer_config.json"].map(read),
+  const [configJson, tokenizerJson, generationConfig, tokenizerConfig, specialTokensMap] = await Promise.all(
+    ["config", "tokenizer", "generation_config", "tokenizer_config", "special_tokens_map"].map((stem) =>
+      read(`${stem}.json`),
+    ),
   );
+  const chatTemplates = await readChatTemplates(files);
   if (!configJson) throw new FormatError(name, "has no config.json");
   if (!tokenizerJson) throw new FormatError(name, "has no tokenizer.json");
   const config = configFromJson(configJson, "config.json");
   const tokenizer = Tokenizer.fromJson(
     tokenizerJson,
-    { ...configJson, ...generationConfig, ...tokenizerConfig },
+    { config: configJson, generationConfig, tokenizerConfig, specialTokensMap, chatTemplates },
     "tokenizer.json",
   );
   return { name, config, tokenizer, tensors: await openSafetensorsIndex(files), naming: "huggingFace" };

@@ -7,6 +7,7 @@ import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
 import { show } from "../show.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
 import { LAST_POSITION } from "./passes.ts";
 
 const FILE = "capsule";
@@ -26,6 +27,8 @@ export interface CapsuleState {
   readonly heads: readonly CapsuleHead[];
   /** [hiddenWidth], the last layer's output of the last token, where it is known. */
   readonly hiddenState: Float32Array | undefined;
+  /** How the document ended that was read last, where that is known. */
+  readonly documentEnd: DocumentEnd | undefined;
 }
 
 /** The entries of one KV head. */
@@ -47,6 +50,8 @@ export interface CapsuleSizes {
   readonly lifted: number | undefined;
   /** Bytes of a page in a form. */
   readonly pageBytes: (form: CacheForm) => number;
+  /** A document's end as JSON gave it. @throws FormatError for what cannot be one */
+  readonly documentEnd: (value: unknown) => DocumentEnd;
 }
 
 /** What a capsule is made of. */
@@ -56,15 +61,18 @@ export interface CapsuleContent {
   /** The model's fingerprint. */
   readonly model: string;
   readonly hiddenState: Float32Array | undefined;
+  readonly documentEnd: DocumentEnd | undefined;
 }
 
 /**
- * Metadata: format, version, model, scheme, window, absolutePosition, and `form`, how pages hold their entries.
+ * Metadata: format, version, model, scheme, window, absolutePosition, `form`, how pages hold their entries, and
+ * `documentEnd`, what a question goes on from, as JSON.
  * Tensors: `lists` [layers, keyHeads], which list of positions a head has, equal lists being stored once;
  * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenWidth], where the last token's is known;
  * `checksum` [8], the last bytes of the file.
  */
-export function writeCapsule({ cache, window, model, hiddenState }: CapsuleContent): Uint8Array<ArrayBuffer> {
+export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
+  const { cache, window, model, hiddenState, documentEnd } = content;
   const { layers, keyHeads, pageBytes } = cache;
   const tensors: Record<string, TensorData> = {};
   const lists = new Int32Array(layers * keyHeads);
@@ -94,6 +102,7 @@ export function writeCapsule({ cache, window, model, hiddenState }: CapsuleConte
     scheme: cache.scheme,
     window: String(window),
     absolutePosition: String(cache.absolutePosition),
+    ...(documentEnd && { documentEnd: JSON.stringify(documentEnd) }),
   });
   file.set(new Hash().update(file.subarray(0, -CHECKSUM_BYTES)).digest(), file.length - CHECKSUM_BYTES);
   return file;
@@ -131,7 +140,24 @@ export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSize
   const heads = readHeads(file, sizes, form, absolutePosition);
   const longest = heads.reduce((most, { positions }) => Math.max(most, positions.length), 0);
   const window = readWindow(metadata.get("window"), sizes, scheme === "original" ? absolutePosition : longest);
-  return { scheme, form, window, absolutePosition, heads, hiddenState: readHiddenState(file, sizes) };
+  return {
+    scheme,
+    form,
+    window,
+    absolutePosition,
+    heads,
+    hiddenState: readHiddenState(file, sizes),
+    documentEnd: readDocumentEnd(metadata.get("documentEnd"), sizes),
+  };
+}
+
+function readDocumentEnd(text: string | undefined, { documentEnd }: CapsuleSizes): DocumentEnd | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return documentEnd(JSON.parse(text));
+  } catch {
+    throw new FormatError(FILE, `has the impossible document's end ${show(text)}`);
+  }
 }
 
 /** Memory grows with the positions used, so a capsule alone cannot lift the limit that the model sets. */

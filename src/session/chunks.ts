@@ -1,8 +1,5 @@
 /** A document's pieces as chunks of tokens, heard of at once when the reading is stopped. */
-import { pause } from "../pause.ts";
-
-/** Milliseconds after which events are heard while pieces come without a chunk being full. */
-const PAUSE_INTERVAL = 16;
+import { pauses } from "../pause.ts";
 
 /**
  * Cuts pieces of any length into chunks of `length`. The last may be shorter, but where it would hold less than `least`
@@ -48,7 +45,7 @@ async function* heard<T>(pieces: AsyncIterable<T>, signal: AbortSignal): AsyncGe
   stopped.catch(() => {});
   signal.addEventListener("abort", stop);
   let ended = false;
-  let paused = performance.now();
+  const breathe = pauses();
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -57,10 +54,7 @@ async function* heard<T>(pieces: AsyncIterable<T>, signal: AbortSignal): AsyncGe
       if (result.done) return;
       yield result.value;
       // A source that always has a piece at hand would let no event through.
-      if (performance.now() - paused > PAUSE_INTERVAL) {
-        await pause();
-        paused = performance.now();
-      }
+      await breathe();
     }
   } finally {
     signal.removeEventListener("abort", stop);

@@ -28,7 +28,7 @@ export function viewCache(
   recorder: Recorder,
   chunked = false,
 ): ModelEntries {
-  const { core, decoder, tokenizer, prompt } = model;
+  const { core, decoder, tokenizer } = model;
   const queries = {
     rows: recorder.layers("queries").length > 0 ? recorder.rows : 0,
     layers: recorder.layers("queries"),
@@ -39,7 +39,10 @@ export function viewCache(
       (_, layer) => new CachedEntries(layer, cache, core, decoder, queries, chunked),
     ),
     tokens,
-    prompt,
+    // Asked for when it is needed: not every model has a prompt.
+    get prompt() {
+      return model.prompt;
+    },
     encode: (text) => tokenizer.encode(text),
     multiply: (a, b, depth) => multiplyRows(core, a, b, depth),
     highest: (scores, keep) => highest(core, scores, keep),

@@ -1,6 +1,6 @@
 /** Token after token, until the model ends its answer, a stop string appears or the limit is reached. */
 import { ArgumentError } from "../errors.ts";
-import { pause } from "../pause.ts";
+import { pauses } from "../pause.ts";
 import { show } from "../show.ts";
 import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -45,9 +45,6 @@ export interface Generation {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Milliseconds of work after which events are heard. */
-const PAUSE_INTERVAL = 16;
-
 /** @throws ArgumentError for an option outside its range; what the signal gives when it is aborted already */
 export function checkedGeneration(options: GenerateOptions): Generation {
   const { maxTokens = 256, ignoreEnd = false, stop = [], signal } = options;
@@ -91,7 +88,7 @@ export async function* generateText(
   let written = 0;
   let shown = 0;
   let unread: number | undefined;
-  let paused = performance.now();
+  const breathe = pauses();
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -110,10 +107,7 @@ export async function* generateText(
       if (drawn.length === maxTokens) break;
       logits = target.decode(token);
       unread = undefined;
-      if (performance.now() - paused > PAUSE_INTERVAL) {
-        await pause();
-        paused = performance.now();
-      }
+      await breathe();
     }
     const rest = filter.push(decoder.flush()) + filter.flush();
     shown = Number.POSITIVE_INFINITY;

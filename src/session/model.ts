@@ -13,7 +13,7 @@ import type { TensorSummary } from "../model/tensor-summary.ts";
 import type { ModelWeights } from "../model/weights.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
-import type { PromptParts } from "../tokenizer/prompt-parts.ts";
+import { PromptParts } from "../tokenizer/prompt-parts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readCapsule } from "./capsule.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -26,7 +26,6 @@ interface ModelParts {
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
   readonly tokenizer: Tokenizer;
-  readonly prompt: PromptParts;
   readonly decoder: Decoder;
   readonly weights: ModelWeights;
   /** Bytes of the packed weights. */
@@ -51,11 +50,10 @@ export class Model {
   /** What kinds of tensors the model came with and how they are held. */
   readonly tensors: readonly TensorSummary[];
   readonly tokenizer: Tokenizer;
-  /** What stands before a document and after a question. */
-  readonly prompt: PromptParts;
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
   #fingerprint: string | undefined;
+  #prompt: { readonly parts: PromptParts } | { readonly error: unknown } | undefined;
   readonly #sessions = new Set<Session>();
   #parts: { core: Core; team: Team; decoder: Decoder; pools: Map<CacheForm, PagePool> } | undefined;
 
@@ -65,7 +63,6 @@ export class Model {
     this.config = parts.config;
     this.tensors = parts.tensors;
     this.tokenizer = parts.tokenizer;
-    this.prompt = parts.prompt;
     this.#weightBytes = parts.weightBytes;
     this.#weights = parts.weights;
     this.#parts = {
@@ -74,6 +71,23 @@ export class Model {
       decoder: parts.decoder,
       pools: new Map(),
     };
+  }
+
+  /**
+   * What stands before a document and after a question.
+   * @throws ArgumentError with the template's own words when the model's chat template refuses a document as a user's message; FormatError
+   * when it cannot be parsed, fails or does not write the message as it is. Then the model is still good for all that needs no template.
+   */
+  get prompt(): PromptParts {
+    const prompt = this.#framed();
+    if ("error" in prompt) throw prompt.error;
+    return prompt.parts;
+  }
+
+  /** The same for a document given as tokens, whose own frame may be in them: where the template has none, that of a model without one. */
+  get promptForTokens(): PromptParts {
+    const prompt = this.#framed();
+    return "error" in prompt ? new PromptParts(undefined, this.tokenizer) : prompt.parts;
   }
 
   /** The core that holds the weights; for sessions. @throws DisposedError; RuntimeError when a thread has died */
@@ -124,7 +138,7 @@ export class Model {
    */
   get fingerprint(): string {
     const { core } = this.#sound();
-    this.#fingerprint ??= modelFingerprint(core, this.config, this.prompt, this.#weights);
+    this.#fingerprint ??= modelFingerprint(core, this.config, this.promptForTokens, this.#weights);
     return this.#fingerprint;
   }
 
@@ -142,7 +156,8 @@ export class Model {
     const hiddenWidth = packedSizeOf(this.decoder.layout.width);
     const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
     const limits = { window: maxPositions, lifted: options.window };
-    const sizes = { layers, keyHeads, hiddenWidth, pageBytes, ...limits };
+    const documentEnd = (value: unknown) => this.promptForTokens.checkedEnd(value);
+    const sizes = { layers, keyHeads, hiddenWidth, pageBytes, documentEnd, ...limits };
     const state = readCapsule(asBytes(bytes), this.fingerprint, sizes);
     const { scheme, form, window } = state;
     const session = this.createSession({ scheme, cache: form, window });
@@ -172,6 +187,18 @@ export class Model {
   /** Forgets a disposed session; for sessions. */
   forget(session: Session): void {
     this.#sessions.delete(session);
+  }
+
+  /** The prompt, or why there is none; rendered once, as templates may work long before they fail. */
+  #framed(): { readonly parts: PromptParts } | { readonly error: unknown } {
+    if (!this.#prompt) {
+      try {
+        this.#prompt = { parts: new PromptParts(this.tokenizer.chatTemplate, this.tokenizer) };
+      } catch (error) {
+        this.#prompt = { error };
+      }
+    }
+    return this.#prompt;
   }
 
   /** The pages of all sessions whose caches have this form. */

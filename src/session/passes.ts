@@ -5,6 +5,8 @@ import { ArgumentError, ContextError } from "../errors.ts";
 import { type Room, type Target, targetOf } from "../press/budget.ts";
 import type { ModelEntries, PassPress } from "../press/press.ts";
 import { selectAll } from "../press/tools/choose.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
+import { noTokens } from "../tokenizer/tokens.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import type { Forgetting } from "./endless.ts";
 import type { Model } from "./model.ts";
@@ -31,6 +33,8 @@ export class Passes {
   course: Course | undefined;
   /** The last layer's output of the last token read: what its logits are made of. None after `read`. */
   hiddenState: Float32Array | undefined;
+  /** How the document ended that was read last, and how many tokens had been read then. */
+  #documentEnd: { end: DocumentEnd; position: number } | undefined;
   readonly #checkLive: () => void;
 
   /** @param checkLive throws when the session was disposed, which a press may do */
@@ -39,6 +43,20 @@ export class Passes {
     this.cache = cache;
     this.window = window;
     this.#checkLive = checkLive;
+  }
+
+  /** How the document ended that was read last; undefined where that is not known, or something was read after it. */
+  get documentEnd(): DocumentEnd | undefined {
+    return this.#documentEnd?.position === this.cache.absolutePosition ? this.#documentEnd.end : undefined;
+  }
+
+  set documentEnd(end: DocumentEnd | undefined) {
+    this.#documentEnd = end && { end, position: this.cache.absolutePosition };
+  }
+
+  /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
+  get heldBack(): Int32Array {
+    return this.documentEnd ? this.model.promptForTokens.goOn(this.documentEnd).head : noTokens;
   }
 
   /** Where a budget is to hold. */

@@ -2,22 +2,22 @@
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
 import type { Recording, Scoring } from "../model/batch.ts";
-import { checkOptions } from "../options.ts";
-import { pause } from "../pause.ts";
+import { gathered, pause } from "../pause.ts";
 import { countTarget, noTarget } from "../press/budget.ts";
 import { siskin } from "../press/methods/siskin.ts";
 import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
 import { highest, selectAll, spread } from "../press/tools/choose.ts";
 import { checkedSelections } from "../press/tools/results.ts";
 import { show } from "../show.ts";
+import { joined } from "../tokenizer/tokens.ts";
 import { checkPress } from "./check-press.ts";
 import { chunksOf } from "./chunks.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
-import { type DocumentText, documentTokens } from "./document.ts";
-import { checkSignal } from "./generate.ts";
+import { type DocumentText, type DocumentTokens, documentTokens } from "./document.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
 import { Recorder } from "./recorder.ts";
+import { isTokenList } from "./tokens.ts";
 
 /** How far a reading has come. */
 export interface ReadProgress {
@@ -47,7 +47,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const READ_OPTIONS = ["questions", "press", "budget", "chunkLength", "onProgress", "signal"] as const;
+export const READ_OPTIONS = ["questions", "press", "budget", "chunkLength", "onProgress", "signal"] as const;
 const DEFAULT_BUDGET = 512;
 const DEFAULT_CHUNK = 512;
 
@@ -82,20 +82,18 @@ const LONGEST_CHUNK = 65_536;
 
 /**
  * What a call of `session.read` asks for, checked before anything is read.
- * @param signal stops the reading, beside the caller's own
- * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the caller's signal
- * gives when it is aborted already
+ * @param signal stops the reading
+ * @throws ArgumentError, ContextError when chunk, questions and budget do not fit the window; what the signal gives when
+ * it is aborted meanwhile
  */
-export function checkedReading(
+export async function checkedReading(
   text: DocumentText,
   options: ReadOptions,
   passes: Passes,
   signal: AbortSignal,
-): { reading: Reading; tokens: AsyncIterable<Int32Array> } {
-  checkOptions(options, READ_OPTIONS, "read");
+): Promise<{ reading: Reading; document: DocumentTokens }> {
   const { chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress } = options;
   checkPress(press, ["score", "select", "model", "question"], "read");
-  checkSignal(options.signal);
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new ArgumentError(`onProgress should be a function and is ${show(onProgress)}`);
   }
@@ -103,24 +101,24 @@ export function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const { tokenizer, prompt, config } = passes.model;
-  const questions = questionTexts(options.questions).map((question) => prompt.question(question));
-  options.signal?.throwIfAborted();
-  const head = passes.cache.absolutePosition === 0 ? prompt.head : new Int32Array(0);
-  const { tokens, total } = documentTokens(text, head, tokenizer, config.vocabularySize);
+  const prompt = isTokenList(text) ? passes.model.promptForTokens : passes.model.prompt;
+  const questions: Int32Array[] = [];
+  for (const question of questionTexts(options.questions))
+    questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
+  const document = await documentTokens(text, passes, signal);
   const reading: Reading = {
     passes,
     press: press as PassPress | QuestionPress,
     budget: ownBudget ? undefined : (options.budget ?? DEFAULT_BUDGET),
     chunkLength,
     questions,
-    headLength: head.length,
-    tokensTotal: total,
+    headLength: document.head.length,
+    tokensTotal: document.total,
     onProgress,
     signal,
   };
   checkReading(reading);
-  return { reading, tokens };
+  return { reading, document };
 }
 
 /** The questions to read for. @throws ArgumentError for what is no text */
@@ -138,11 +136,7 @@ function questionTexts(given: unknown = GENERIC_QUESTIONS): string[] {
  * (DESIGN.md, decision 8), or a press that asks none chooses. A chunk is read whole or not at all.
  * @throws ArgumentError, ContextError when the window is full; what the signal gives when aborted
  */
-export async function readChunks(
-  reading: Reading,
-  tokens: AsyncIterable<Int32Array>,
-  session: ReadingSession,
-): Promise<void> {
+export async function readChunks(reading: Reading, document: DocumentTokens, session: ReadingSession): Promise<void> {
   const { passes, press, chunkLength, signal, onProgress } = reading;
   const { cache } = passes;
   const course = press.kind === "model" || press.kind === "score" ? press.begin?.() : undefined;
@@ -152,7 +146,7 @@ export async function readChunks(
   // A method that looks at the last rows of a chunk wants them all.
   const rows = press.kind === "question" ? 0 : (press.needs?.queryRows ?? 0);
   const least = Number.isFinite(rows) ? rows : 0;
-  for await (const chunk of chunksOf(tokens, { length: chunkLength, least, signal })) {
+  for await (const chunk of chunksOf(document.tokens, { length: chunkLength, least, signal })) {
     signal.throwIfAborted();
     const read = cache.absolutePosition - start + chunk.length;
     const work = () => readChunk(reading, course, chunk, read, held, session.checkLive);
@@ -170,6 +164,7 @@ export async function readChunks(
     await pause();
     session.checkLive();
   }
+  passes.documentEnd = document.end();
 }
 
 /**

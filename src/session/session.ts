@@ -3,15 +3,18 @@ import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
+import { gathered } from "../pause.ts";
 import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
 import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
 import { show } from "../show.ts";
+import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
 import { checkPress } from "./check-press.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
   checkedGeneration,
+  checkSignal,
   GENERATE_OPTIONS,
   type GenerateOptions,
   type GenerationTarget,
@@ -19,7 +22,7 @@ import {
 } from "./generate.ts";
 import type { Model } from "./model.ts";
 import { Passes } from "./passes.ts";
-import { checkedReading, type ReadOptions, readChunks } from "./read.ts";
+import { checkedReading, READ_OPTIONS, type ReadOptions, readChunks } from "./read.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
 /** How a session's cache works. */
@@ -200,10 +203,13 @@ export class Session {
     const abort = () => stop.abort(signal?.reason);
     this.#stop = stop;
     try {
-      const { reading, tokens } = checkedReading(text, options, this.#live(), stop.signal);
+      checkOptions(options, READ_OPTIONS, "read");
+      checkSignal(options.signal);
       signal = options.signal;
+      signal?.throwIfAborted();
       signal?.addEventListener("abort", abort);
-      await readChunks(reading, tokens, {
+      const { reading, document } = await checkedReading(text, options, this.#live(), stop.signal);
+      await readChunks(reading, document, {
         step: (work) => this.#step(work),
         checkLive: () => void this.#live(),
       });
@@ -226,8 +232,11 @@ export class Session {
     const { prompt, tokenizer } = this.model;
     const fork = this.fork();
     try {
-      const head = fork.absolutePosition === 0 ? [...prompt.head] : [];
-      const logits = fork.prefill([...head, ...prompt.question(question)]);
+      const steps =
+        fork.absolutePosition === 0
+          ? prompt.aloneInSteps(question)
+          : prompt.questionInSteps(question, fork.#passes.documentEnd);
+      const logits = fork.prefill(joined(await gathered(steps, generation.signal)));
       const { makeRoom, decode } = fork.#target(undefined);
       yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
     } finally {
@@ -252,8 +261,11 @@ export class Session {
       const forget = forgetting(options, passes.window);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
       const { tokenizer } = this.model;
-      const begin = this.absolutePosition === 0 && tokenizer.bosToken !== undefined ? [tokenizer.bosToken] : [];
-      const tokens = [...begin, ...tokenizer.encode(prompt)];
+      const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
+      this.#live();
+      const begin = this.absolutePosition === 0 ? tokenizer.documentStart : [];
+      const before = prompt === "" ? [] : [passes.heldBack];
+      const tokens = joined([Int32Array.from(begin), ...before, ...text]);
       const logits = this.#step(() => {
         if (tokens.length === 0) return passes.lastLogits();
         const list = this.#tokens(tokens, forget !== undefined);
@@ -267,9 +279,10 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, window, hiddenState, course } = this.#live();
+    const { cache, window, hiddenState, documentEnd, course } = this.#live();
     const copy = new Session(this.model, cache.fork(), window);
     copy.#passes.hiddenState = hiddenState;
+    copy.#passes.documentEnd = documentEnd;
     copy.#passes.course = course && { ...course, steps: course.steps.fork() };
     return this.model.adopt(copy);
   }
@@ -280,20 +293,21 @@ export class Session {
    * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, window, hiddenState, course } = this.#live();
+    const { cache, window, hiddenState, documentEnd, course } = this.#live();
     if (course) {
       throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
-    return writeCapsule({ cache, window, model: this.model.fingerprint, hiddenState: last });
+    return writeCapsule({ cache, window, model: this.model.fingerprint, hiddenState: last, documentEnd });
   }
 
   /** Fills an empty session; for `model.openSession`. @throws MemoryError */
-  restore({ heads, absolutePosition, hiddenState }: CapsuleState): void {
+  restore({ heads, absolutePosition, hiddenState, documentEnd }: CapsuleState): void {
     this.#change("restore", (passes) => {
       passes.cache.restore(heads, absolutePosition);
       passes.hiddenState = hiddenState;
+      passes.documentEnd = documentEnd;
     });
   }
 

@@ -1,16 +1,24 @@
 /** Tokens to text one at a time, never showing half a character. */
-import type { Tokenizer } from "./tokenizer.ts";
+
+/** What decoding needs of a tokenizer. */
+interface TokenTexts {
+  /** Whether a space at the very beginning is dropped. */
+  readonly dropsFirstSpace: boolean;
+  /** @throws ArgumentError when the id is not in the vocabulary */
+  tokenBytes(token: number): Uint8Array;
+  isSpecial(token: number): boolean;
+}
 
 /** Decodes tokens as they come; what it returns, joined, is `decode` of them all. */
 export class StreamDecoder {
-  readonly #tokenizer: Tokenizer;
+  readonly #tokenizer: TokenTexts;
   readonly #skipSpecial: boolean;
   // ignoreBOM: without it a U+FEFF at the beginning would vanish.
   readonly #characters = new TextDecoder("utf-8", { ignoreBOM: true });
   #beginning: boolean;
 
   /** @param options.skipSpecial leave special tokens out (the default) */
-  constructor(tokenizer: Tokenizer, options: { skipSpecial?: boolean } = {}) {
+  constructor(tokenizer: TokenTexts, options: { skipSpecial?: boolean } = {}) {
     this.#tokenizer = tokenizer;
     this.#skipSpecial = options.skipSpecial ?? true;
     this.#beginning = tokenizer.dropsFirstSpace;

@@ -1,39 +1,30 @@
-/** Checks a tokenizer.json from anywhere, and puts right what @huggingface/tokenizers would read otherwise than the original does. */
-import { FormatError } from "../errors.ts";
-import { type Component, cutsAreSafe, isolate, lastSafeCut, patterns, spellBytes } from "./splitting.ts";
+/** Checks a tokenizer.json from anywhere and makes of it the steps that do what Python's tokenizers do. */
+import { show } from "../show.ts";
+import { type Component, isObject, Reader } from "./components.ts";
+import { checkedId, longestEntry, readModel } from "./model-json.ts";
+import type { TokenTable } from "./models/token-table.ts";
+import { readNormalizer } from "./normalizer.ts";
+import { readPreTokenizer } from "./pre-tokenizer.ts";
+import { type AddedToken, AddedTokenSet } from "./stages/added-tokens-stage.ts";
+import { Stage, type StageState, type Step } from "./stages/stage.ts";
+import type { Pipeline } from "./stream-encoder.ts";
 import type { Spelling } from "./token-bytes.ts";
 
-/** A token that is matched as a whole, before anything else. */
-export interface AddedToken {
-  id: number;
-  content: string;
-  special: boolean;
-  single_word: boolean;
-  lstrip: boolean;
-  rstrip: boolean;
-  normalized: boolean;
-}
-
-/** A checked vocabulary, ready for the library. */
+/** A tokenizer's parts, from whatever file. */
 export interface Vocabulary {
-  readonly model: Component;
-  readonly normalizer: Component | null;
-  readonly preTokenizer: Component | null;
+  /** The model's own entries. */
+  readonly tokens: TokenTable;
   readonly addedTokens: readonly AddedToken[];
   /** highest id + 1 */
   readonly size: number;
   readonly spelling: Spelling;
   /** Whether decoding drops a space at the very beginning. */
   readonly dropsFirstSpace: boolean;
-  /** Whether a plain text may be cut where `lastSafeCut` says. */
-  readonly cutsAreSafe: boolean;
+  readonly pipeline: Pipeline;
 }
 
-// Far above any vocabulary in use (the largest have some 260,000 entries); a stray id must not make an array of 2^32.
-const largestSize = 1 << 22;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+// Far above any vocabulary in use, the largest of which have some 10,000.
+const mostAddedTokens = 1 << 17;
 
 /**
  * Checks and prepares the contents of a tokenizer.json.
@@ -43,150 +34,143 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * @throws FormatError when it is malformed or uses what is not supported
  */
 export function readTokenizerJson(json: unknown, name: string): Vocabulary {
-  const fail = (fault: string): never => {
-    throw new FormatError(name, fault);
-  };
-  if (!isObject(json)) return fail("a tokenizer must be an object");
-  const component = (key: string): Component | null => {
-    const value = json[key] ?? null;
-    if (value !== null && (!isObject(value) || typeof value.type !== "string"))
-      return fail(`"${key}" is not an object with a type`);
-    return value as Component | null;
-  };
-  const model = readModel(json.model, fail);
-  const addedTokens = readAddedTokens(json.added_tokens ?? [], fail);
-  const size = checkIds(model.vocab, addedTokens, fail);
-  const normalizer = component("normalizer");
-  const first = component("pre_tokenizer");
-  const steps = first === null ? [] : readSteps(first, normalizer, fail);
-  const plain = addedTokens.filter((token) => !token.special);
+  const reader = new Reader(name);
+  if (!isObject(json)) return reader.fail("a tokenizer must be an object");
+  const { tokens, count, mayBeOverBytes, build } = readModel(json.model, reader);
+  const addedTokens = readAddedTokens(json.added_tokens ?? [], tokens, count, reader);
+  const size = addedTokens.reduce((most, { id }) => Math.max(most, id + 1), tokens.size);
+  if (size === 0) reader.fail("the vocabulary is empty");
+  const normalizer = readNormalizer(reader.component(json.normalizer, '"normalizer"'), reader);
+  const { steps, overBytes } = readPreTokenizer(
+    reader.component(json.pre_tokenizer, '"pre_tokenizer"'),
+    { mayBeOverBytes, normalizes: normalizer.length > 0 },
+    reader,
+  );
+  const barred = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id));
   return {
-    model,
-    normalizer,
-    preTokenizer: steps.length === 0 ? null : { type: "Sequence", pretokenizers: steps },
-    ...readDecoder(component("decoder"), fail),
+    tokens,
     addedTokens,
     size,
-    cutsAreSafe:
-      cutsAreSafe(normalizer, steps) &&
-      !(model.fuse_unk && model.unk_token) &&
-      plain.every((token) => !token.lstrip && !token.rstrip && lastSafeCut(token.content, 1) < 0),
+    ...readDecoder(reader.component(json.decoder, '"decoder"'), reader),
+    pipeline: {
+      ...addedTokenSets(addedTokens, normalizer, reader),
+      normalizer,
+      preTokenizer: steps,
+      model: build(barred, overBytes),
+    },
   };
 }
 
-type Fail = (fault: string) => never;
-
-function readModel(model: unknown, fail: Fail): Component & { vocab: Record<string, number> } {
-  if (!isObject(model)) return fail('"model" is not an object');
-  const { vocab, merges } = model;
-  // Older files leave the type out.
-  if ((model.type ?? "BPE") !== "BPE")
-    return fail(`the model type ${JSON.stringify(model.type)} is not supported, only "BPE" is`);
-  if (!isObject(vocab)) return fail('"model.vocab" is not an object');
-  if (!Array.isArray(merges)) return fail('"model.merges" is not a list');
-  merges.forEach((merge: unknown, index) => {
-    const parts: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(parts) || parts.length !== 2 || !parts.every((part) => typeof part === "string" && part !== ""))
-      fail(`merge ${index} is not a pair of strings`);
-    if (typeof merge !== typeof merges[0]) fail(`merge ${index} is written otherwise than the first`);
-  });
-  return { ...model, type: "BPE", vocab: vocab as Record<string, number>, merges };
-}
-
-function readAddedTokens(list: unknown, fail: Fail): AddedToken[] {
-  if (!Array.isArray(list)) return fail('"added_tokens" is not a list');
-  return list.map((token: unknown, index) => {
-    if (!isObject(token) || typeof token.content !== "string" || token.content === "")
-      return fail(`added token ${index} has no content`);
-    const flag = (key: string) => token[key] === true;
-    return {
-      id: token.id as number,
-      content: token.content,
-      special: flag("special"),
-      single_word: flag("single_word"),
-      lstrip: flag("lstrip"),
-      rstrip: flag("rstrip"),
-      normalized: flag("normalized"),
+function readAddedTokens(list: unknown, tokens: TokenTable, count: number, reader: Reader): AddedToken[] {
+  if (!Array.isArray(list)) return reader.fail('"added_tokens" is not a list');
+  if (list.length > mostAddedTokens) return reader.fail(`there are more than ${mostAddedTokens} added tokens`);
+  const known = new Map<string, AddedToken>();
+  const owners = new Map<number, string>();
+  let next = count;
+  for (const [index, token] of list.entries()) {
+    if (!isObject(token) || typeof token.content !== "string")
+      return reader.fail(`added token ${index} has no content`);
+    const { content } = token;
+    // Python's tokenizers leave these out.
+    if (content === "") continue;
+    if (content.length > longestEntry) reader.fail(`${show(content)} is longer than ${longestEntry} characters`);
+    const id = checkedId(token.id, content, reader);
+    const added: AddedToken = {
+      id,
+      content,
+      special: reader.flag(token, "special", false),
+      singleWord: reader.flag(token, "single_word", false),
+      stripsLeft: reader.flag(token, "lstrip", false),
+      stripsRight: reader.flag(token, "rstrip", false),
+      normalized: reader.flag(token, "normalized", false),
     };
-  });
-}
-
-/** Every id is a small whole number and belongs to one token; returns the highest + 1. */
-function checkIds(vocab: Record<string, unknown>, addedTokens: readonly AddedToken[], fail: Fail): number {
-  const owners: string[] = [];
-  let size = 0;
-  const claim = (id: unknown, token: string) => {
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= largestSize)
-      return fail(`the id of ${JSON.stringify(token)} is not a whole number from 0 to ${largestSize - 1}`);
-    const owner = owners[id];
-    if (owner !== undefined && owner !== token)
-      fail(`${JSON.stringify(owner)} and ${JSON.stringify(token)} have the same id, ${id}`);
-    owners[id] = token;
-    size = Math.max(size, id + 1);
-  };
-  for (const token in vocab) claim(vocab[token], token);
-  const seen = new Set<string>();
-  for (const { id, content } of addedTokens) {
-    if (seen.has(content)) fail(`the added token ${JSON.stringify(content)} occurs twice`);
-    seen.add(content);
-    if (Object.hasOwn(vocab, content) && vocab[content] !== id)
-      fail(`${JSON.stringify(content)} has two ids, ${vocab[content]} and ${id}`);
-    claim(id, content);
+    const before = known.get(content);
+    if (before && JSON.stringify(before) !== JSON.stringify(added))
+      reader.fail(`the added token ${show(content)} occurs twice, and not alike`);
+    if (before) continue;
+    known.set(content, added);
+    const own = tokens.id(content);
+    if (own >= 0 && own !== id) reader.fail(`${show(content)} has two ids, ${own} and ${id}`);
+    const other = owners.get(id) ?? (own < 0 ? tokens.text(id) : undefined);
+    if (other !== undefined) reader.fail(`${show(other)} and ${show(content)} have the same id, ${id}`);
+    owners.set(id, content);
+    // Python's tokenizers number the tokens that the model lacks on from what there is, whatever the file says.
+    if (own < 0 && id !== next)
+      reader.fail(`the added token ${show(content)} has the id ${id}, and its place gives it ${next}`);
+    next = Math.max(next, id + 1);
   }
-  if (size === 0) fail("the vocabulary is empty");
-  return size;
+  return [...known.values()];
 }
 
-/** Flattens a pre-tokenizer into its steps, each written so that the library does what the original does. */
-function readSteps(step: Component, normalizer: Component | null, fail: Fail): Component[] {
-  switch (step.type) {
-    case "Sequence":
-      if (!Array.isArray(step.pretokenizers)) return fail("a pre-tokenizer sequence has no list");
-      return step.pretokenizers.flatMap((part: unknown) =>
-        isObject(part) && typeof part.type === "string"
-          ? readSteps(part as Component, normalizer, fail)
-          : fail("a pre-tokenizer is not an object with a type"),
-      );
-    case "Digits":
-      // The library's own knows 0-9 only; the original takes every numeric character.
-      return [isolate(step.individual_digits ? patterns.numeral : patterns.numerals)];
-    case "ByteLevel":
-      if (step.use_regex === false || step.add_prefix_space) return [step];
-      // The library's own pattern has JavaScript's idea of white space; a pattern given as a Split is translated with care.
-      return [isolate(patterns.gpt2), spellBytes];
-    case "Metaspace":
-      return [step];
-    case "Split": {
-      const pattern = isObject(step.pattern) ? step.pattern : {};
-      if (typeof pattern.Regex !== "string" && typeof pattern.String !== "string")
-        return fail("a Split has no pattern");
-      // Gemma's files split at spaces that their normalizer has already replaced.
-      if (
-        normalizer?.type === "Replace" &&
-        isObject(normalizer.pattern) &&
-        pattern.String === " " &&
-        normalizer.pattern.String === " "
-      )
-        return [];
-      if (step.behavior === "Isolated" || step.behavior === "Removed") return [step];
-      return fail(`the Split behaviour ${JSON.stringify(step.behavior)} is not supported`);
+/** What is looked for in text as it is, and in normalized text. */
+function addedTokenSets(
+  addedTokens: readonly AddedToken[],
+  normalizer: readonly Step[],
+  reader: Reader,
+): Pick<Pipeline, "rawTokens" | "normalizedTokens"> {
+  const setOf = (tokens: readonly AddedToken[], formOf: (token: AddedToken) => string) => {
+    const forms = tokens.map(formOf);
+    const known = new Map<string, AddedToken>();
+    for (const [index, form] of forms.entries()) {
+      const token = tokens[index]!;
+      if (form === "") reader.fail(`the added token ${show(token.content)} is normalized to nothing`);
+      const other = known.get(form);
+      if (other) reader.fail(`the added tokens ${show(other.content)} and ${show(token.content)} are normalized alike`);
+      known.set(form, token);
     }
-    default:
-      return fail(`the pre-tokenizer ${JSON.stringify(step.type)} is not supported`);
+    return new AddedTokenSet(tokens, forms, false);
+  };
+  return {
+    rawTokens: setOf(
+      addedTokens.filter(({ normalized }) => !normalized),
+      ({ content }) => content,
+    ),
+    normalizedTokens: setOf(
+      addedTokens.filter(({ normalized }) => normalized),
+      ({ content }) => normalize(content, normalizer),
+    ),
+  };
+}
+
+/** Gathers the text that comes out of steps. */
+class TextStage extends Stage {
+  text = "";
+
+  override push(text: string, from: number, to: number): void {
+    this.text += text.slice(from, to);
+  }
+
+  override get state(): StageState {
+    return this.text;
+  }
+
+  override set state(state: StageState) {
+    this.text = state as string;
   }
 }
 
-function readDecoder(decoder: Component | null, fail: Fail): Pick<Vocabulary, "spelling" | "dropsFirstSpace"> {
-  if (decoder?.type === "ByteLevel") return { spelling: "byte-level", dropsFirstSpace: false };
-  if (decoder?.type === "Metaspace")
+function normalize(text: string, steps: readonly Step[]): string {
+  const result = new TextStage(undefined);
+  const first = [...steps].reverse().reduce<Stage>((next, step) => step(next), result);
+  first.push(text, 0, text.length, true, true);
+  return result.text;
+}
+
+/** What a text of tokens is made of. */
+function readDecoder(decoder: Component | null, reader: Reader): Pick<Vocabulary, "spelling" | "dropsFirstSpace"> {
+  const steps = reader.steps(decoder, "decoders", "decoder");
+  const types = steps.map(({ type }) => type).join();
+  const [first, , , last] = steps;
+  if (types === "ByteLevel") return { spelling: "byte-level", dropsFirstSpace: false };
+  if (types === "Metaspace" && (first!.replacement ?? "▁") === "▁")
     return {
       spelling: "metaspace",
-      dropsFirstSpace: decoder.prepend_scheme !== "never" && decoder.add_prefix_space !== false,
+      dropsFirstSpace: first!.prepend_scheme !== "never" && first!.add_prefix_space !== false,
     };
-  const parts = decoder?.type === "Sequence" && Array.isArray(decoder.decoders) ? (decoder.decoders as unknown[]) : [];
-  const types = parts.map((part) => (isObject(part) ? part.type : undefined)).join();
-  if (decoder && types === "ByteLevel") return { spelling: "byte-level", dropsFirstSpace: false };
-  if (decoder && /^Replace,ByteFallback,Fuse(,Strip)?$/.test(types))
-    return { spelling: "metaspace", dropsFirstSpace: types.endsWith("Strip") };
-  return fail(`the decoder ${types || JSON.stringify(decoder?.type ?? null)} is not supported`);
+  const replaces = isObject(first?.pattern) && first.pattern.String === "▁" && first.content === " ";
+  const strips = last && last.content === " " && last.start === 1 && last.stop === 0;
+  if (replaces && types === "Replace,ByteFallback,Fuse") return { spelling: "metaspace", dropsFirstSpace: false };
+  if (replaces && strips && types === "Replace,ByteFallback,Fuse,Strip")
+    return { spelling: "metaspace", dropsFirstSpace: true };
+  return reader.fail(`the decoder ${types === "" ? "null" : show(types)} is not supported`);
 }

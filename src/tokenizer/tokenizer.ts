@@ -1,31 +1,21 @@
-/** Text to tokens and back, from a tokenizer.json or a GGUF's vocabulary, on @huggingface/tokenizers. */
-import { Tokenizer as LibraryTokenizer, type Model as TokenizerModel } from "@huggingface/tokenizers";
-import { ArgumentError, FormatError } from "../errors.ts";
-import { ChatTemplate } from "./chat-template.ts";
+/** Text to tokens and back, from a tokenizer.json or a GGUF's vocabulary. */
+import { ArgumentError } from "../errors.ts";
+import { show } from "../show.ts";
+import type { ChatTemplate } from "./chat-template.ts";
 import { ggufVocabulary } from "./gguf-vocabulary.ts";
+import type { TokenTable } from "./models/token-table.ts";
+import {
+  folderSpecialTokens,
+  ggufSpecialTokens,
+  type SpecialTokens,
+  type TokenizerFiles,
+  type TokenLookup,
+} from "./special-tokens.ts";
 import { StreamDecoder } from "./stream-decoder.ts";
+import { type Pipeline, StreamEncoder } from "./stream-encoder.ts";
 import { type Spelling, spelledBytes } from "./token-bytes.ts";
 import { readTokenizerJson, type Vocabulary } from "./tokenizer-json.ts";
-
-/** What a tokenizer takes from the files around it: the fields of config.json, generation_config.json and tokenizer_config.json, merged in this order. */
-interface TokenizerConfig {
-  bos_token?: unknown;
-  eos_token?: unknown;
-  bos_token_id?: unknown;
-  eos_token_id?: unknown;
-  chat_template?: unknown;
-}
-
-// Special tokens that end a turn, though some models' configurations name only the end of a document.
-const turnEnds = [
-  "<|im_end|>",
-  "<|end|>",
-  "<|eot_id|>",
-  "<|eom_id|>",
-  "<end_of_turn>",
-  "<|end_of_turn|>",
-  "<end_of_utterance>",
-];
+import { joined } from "./tokens.ts";
 
 /** Turns text into token ids and back; what `model.tokenizer` is. */
 export class Tokenizer {
@@ -33,86 +23,54 @@ export class Tokenizer {
   readonly vocabularySize: number;
   /** Id of the token that begins a document, if the model has one. `encode` never adds it. */
   readonly bosToken: number | undefined;
+  /** What stands before a text at the very beginning where no template says so: the begin token, or nothing. */
+  readonly documentStart: readonly number[];
   /** Ids of the tokens that end an answer, ascending. */
   readonly eosTokens: readonly number[];
-  /** The model's chat template, if it has one. */
+  /** The model's chat templates, if it has any. */
   readonly chatTemplate: ChatTemplate | undefined;
-  /** Whether a plain text may be cut where `lastSafeCut` says, without changing its tokens. */
-  readonly cutsAreSafe: boolean;
   /** Whether decoding drops a space at the very beginning, as SentencePiece vocabularies do. */
   readonly dropsFirstSpace: boolean;
 
   readonly #spelling: Spelling;
-  readonly #plain: LibraryTokenizer;
-  readonly #withSpecial: LibraryTokenizer;
+  readonly #tokens: TokenTable;
+  readonly #pipeline: Pipeline;
   readonly #added = new Map<number, { content: string; special: boolean }>();
 
-  private constructor(vocabulary: Vocabulary, config: TokenizerConfig, name: string) {
+  private constructor(vocabulary: Vocabulary, special: (tokens: TokenLookup) => SpecialTokens) {
     this.#spelling = vocabulary.spelling;
     this.vocabularySize = vocabulary.size;
-    this.cutsAreSafe = vocabulary.cutsAreSafe;
     this.dropsFirstSpace = vocabulary.dropsFirstSpace;
-    const { addedTokens, model } = vocabulary;
-    try {
-      this.#withSpecial = libraryTokenizer(vocabulary, model, addedTokens);
-      const none = { type: "BPE", vocab: {}, merges: [] };
-      this.#plain = libraryTokenizer(
-        vocabulary,
-        none,
-        addedTokens.filter((token) => !token.special),
-      );
-    } catch (error) {
-      throw new FormatError(name, `the tokenizer cannot be built: ${(error as Error).message}`);
-    }
-    // One vocabulary serves both, and the library needs the lists it was built from no more: 12 and 8 MB less for 49,152 entries.
-    const shared = this.#withSpecial.model as TokenizerModel & { merges: unknown[] };
-    this.#plain.model = shared;
-    shared.merges = [];
-    model.merges = [];
-    model.vocab = {};
-    for (const { id, content, special } of addedTokens) {
-      this.#added.set(id, { content, special });
-      // Special tokens are found by their own list; with this entry gone no run of plain text can end up as one.
-      if (special) shared.tokens_to_ids.delete(content);
-    }
+    this.#tokens = vocabulary.tokens;
+    this.#pipeline = vocabulary.pipeline;
+    const { addedTokens } = vocabulary;
+    for (const { id, content, special } of addedTokens) this.#added.set(id, { content, special });
 
-    const idOf = (value: unknown): number | undefined => {
-      const content = typeof value === "object" && value !== null && "content" in value ? value.content : value;
-      const added = addedTokens.find((token) => token.content === content);
-      return added?.id ?? (typeof content === "string" ? this.#withSpecial.token_to_id(content) : undefined);
-    };
-    const checked = (id: unknown, key: string): number => {
-      const number = typeof id === "bigint" ? Number(id) : id;
-      // A model may name an end token that its tokenizer lacks: it is kept as long as it can be an id at all.
-      if (typeof number !== "number" || !Number.isInteger(number) || number < 0)
-        throw new FormatError(name, `${key} is not a token id: ${String(id)}`);
-      return number;
-    };
-    this.bosToken = config.bos_token_id == null ? idOf(config.bos_token) : checked(config.bos_token_id, "bos_token_id");
-    const ends = [config.eos_token_id ?? []].flat().map((id) => checked(id, "eos_token_id"));
-    for (const { id, content, special } of addedTokens) if (special && turnEnds.includes(content)) ends.push(id);
-    const named = idOf(config.eos_token);
-    if (named !== undefined) ends.push(named);
-    this.eosTokens = [...new Set(ends)].sort((a, b) => a - b);
-
-    const spelled = (id: number | undefined) => (id !== undefined && this.#entry(id)) || "";
-    this.chatTemplate = ChatTemplate.from(
-      config.chat_template,
-      { bos_token: spelled(this.bosToken), eos_token: spelled(named ?? ends[0]) },
-      name,
-    );
+    const found = special({
+      size: vocabulary.size,
+      idOf: (content) => {
+        const id = this.#tokens.id(content);
+        return addedTokens.find((token) => token.content === content)?.id ?? (id < 0 ? undefined : id);
+      },
+      contentOf: (id) => this.#entry(id),
+      added: addedTokens,
+    });
+    this.bosToken = found.bosToken;
+    this.documentStart = found.addsBosToken && found.bosToken !== undefined ? [found.bosToken] : [];
+    this.eosTokens = found.eosTokens;
+    this.chatTemplate = found.chatTemplate;
   }
 
   /**
    * A tokenizer from the contents of a tokenizer.json.
    *
    * @param tokenizerJson the parsed file
-   * @param config the fields of config.json, generation_config.json and tokenizer_config.json, merged in this order
+   * @param files the other files of the model that say something of its tokens
    * @param name the file's name, for errors
    * @throws FormatError when the file is malformed or uses what is not supported
    */
-  static fromJson(tokenizerJson: object, config: object, name: string): Tokenizer {
-    return new Tokenizer(readTokenizerJson(tokenizerJson, name), config as TokenizerConfig, name);
+  static fromJson(tokenizerJson: object, files: TokenizerFiles, name: string): Tokenizer {
+    return new Tokenizer(readTokenizerJson(tokenizerJson, name), (tokens) => folderSpecialTokens(files, tokens, name));
   }
 
   /**
@@ -123,19 +81,32 @@ export class Tokenizer {
    * @throws FormatError when the vocabulary is malformed, or of a kind or with a pre-tokenizer that is not known
    */
   static fromGguf(metadata: (key: string) => unknown, name: string): Tokenizer {
-    const { tokenizerJson, config } = ggufVocabulary(metadata, name);
-    return Tokenizer.fromJson(tokenizerJson, config, name);
+    return new Tokenizer(ggufVocabulary(metadata, name), (tokens) => ggufSpecialTokens(metadata, tokens, name));
   }
 
   /**
-   * The tokens of a text. No token is added to it; special tokens written in it are plain text, unless `special` is true.
+   * The tokens of a text. No token is added to it; special tokens written in it are plain text, unless `special` is true. A megabyte
+   * takes some tenths of a second, in which nothing else runs: `encodeInSteps` gives way in between.
    *
    * @throws ArgumentError when `text` is not a string
+   * @throws FormatError when a pattern of the file takes too long on this text, or the vocabulary has nothing for a character of it
    */
   encode(text: string, options: { special?: boolean } = {}): Int32Array {
-    if (typeof text !== "string") throw new ArgumentError(`encode takes a string, not ${typeof text}`);
-    const library = options.special ? this.#withSpecial : this.#plain;
-    return Int32Array.from(library.encode(text, { add_special_tokens: false }).ids);
+    if (typeof text !== "string") throw new ArgumentError(`encode takes a string, not ${show(text)}`);
+    const encoder = this.encoder();
+    return joined([encoder.push(text, options), encoder.end()]);
+  }
+
+  /** The tokens of a plain text in steps of some milliseconds each, for a caller who lets other work go on in between. */
+  *encodeInSteps(text: string): Generator<Int32Array, void, void> {
+    const encoder = this.encoder();
+    yield* encoder.pushInSteps(text);
+    yield* encoder.endInSteps();
+  }
+
+  /** An encoder for a text that comes in pieces. */
+  encoder(): StreamEncoder {
+    return new StreamEncoder(this.#pipeline);
   }
 
   /**
@@ -158,7 +129,7 @@ export class Tokenizer {
   tokenText(token: number): string {
     const entry = this.#entry(token);
     if (entry === undefined)
-      throw new ArgumentError(`token ${token} is not in the vocabulary of ${this.vocabularySize}`);
+      throw new ArgumentError(`token ${show(token)} is not in the vocabulary of ${this.vocabularySize}`);
     return entry;
   }
 
@@ -169,7 +140,9 @@ export class Tokenizer {
    */
   tokenBytes(token: number): Uint8Array {
     const entry = this.tokenText(token);
-    return this.#added.has(token) ? new TextEncoder().encode(entry) : spelledBytes(entry, this.#spelling);
+    if (!this.#added.has(token)) return spelledBytes(entry, this.#spelling);
+    // A mark in an added token stands for a space too.
+    return new TextEncoder().encode(this.#spelling === "metaspace" ? entry.replaceAll("▁", " ") : entry);
   }
 
   /** Whether a token is a special one, which only a prompt's frame should hold. */
@@ -178,21 +151,6 @@ export class Tokenizer {
   }
 
   #entry(token: number): string | undefined {
-    return this.#withSpecial.id_to_token(token);
+    return this.#tokens.text(token) ?? this.#added.get(token)?.content;
   }
-}
-
-function libraryTokenizer(vocabulary: Vocabulary, model: object, addedTokens: readonly object[]): LibraryTokenizer {
-  return new LibraryTokenizer(
-    {
-      normalizer: vocabulary.normalizer,
-      pre_tokenizer: vocabulary.preTokenizer,
-      model,
-      // It would add the tokens around a text that `encode` promises not to add.
-      post_processor: null,
-      decoder: null,
-      added_tokens: addedTokens,
-    },
-    { clean_up_tokenization_spaces: false },
-  );
 }

@@ -1,4 +1,4 @@
-/** Models whose files are damaged: GGUF and safetensors, configuration, tokenizer, templates. */
+/** Models whose files are damaged: GGUF and safetensors, configuration, tokenizer. */
 import { loadModel, type Model, type ModelSource } from "../../src/runtimes/node.ts";
 import { array, choppedStream, type GgufValue } from "../support/files.ts";
 import type { Dice } from "../support/random.ts";
@@ -293,63 +293,4 @@ export async function tokenizers(dice: Dice): Promise<void> {
   } finally {
     loaded.dispose();
   }
-}
-
-/** Templates out of a grammar, with loops, sets, filters and products that grow, and odd messages. */
-export async function templates(dice: Dice): Promise<void> {
-  const source = dice.chance(0.3)
-    ? new TextDecoder().decode(mangleBytes(new TextEncoder().encode(template), dice))
-    : oddTemplate(dice, 4);
-  const config = { ...jsonOf("tokenizer_config.json"), chat_template: source };
-  const loaded = await loadModel({ ...folder, "tokenizer_config.json": oddJsonText(config, dice) });
-  try {
-    const messages: unknown = dice.chance(0.7)
-      ? [{ role: "user", content: oddText(dice) }]
-      : mangleJson([{ role: "user", content: "x" }], dice);
-    loaded.tokenizer.chatTemplate?.render(messages as never, { addGenerationPrompt: true });
-  } finally {
-    loaded.dispose();
-  }
-}
-
-function oddTemplate(dice: Dice, depth: number): string {
-  const inner = () => (depth > 0 ? oddTemplate(dice, depth - 1) : "x");
-  const name = () => dice.pick(["a", "b", "messages", "message", "loop", "ns"]);
-  const value = (): string =>
-    dice.pick([
-      () => name(),
-      () => `range(${dice.pick([3, 100, 1000, 100_000, -1])})`,
-      () => `${name()} + ${name()}`,
-      () => `[${name()}, ${name()}]`,
-      () => `'${dice.pick(["x", "abc", " "])}' * ${dice.pick([3, 1000, 1_000_000_000])}`,
-      () =>
-        `${name()} | ${dice.pick(["tojson", "length", "join(',')", "upper", "list", "string", "replace('x','xxxx')", "sort", "reverse", "unique", "trim", "default('x')", "items", "dictsort", "map('upper')", "indent(4)", "nope"])}`,
-      () => `namespace(l=[])`,
-      () => `messages[0]['content']`,
-      () => `{'a': ${name()}}`,
-      () => `${name()}[::-1]`,
-      () => `(${name()} ~ ${name()}).split('x')`,
-      () => `${name()} is ${dice.pick(["defined", "none", "string", "mapping", "iterable", "nope"])}`,
-      () => `raise_exception('no')`,
-      () => `strftime_now('%Y %d %Q')`,
-      () => `${"(".repeat(dice.pick([2, 300]))}1${")".repeat(2)}`,
-      () => `1 // 0`,
-      () => `${dice.whole(0, 99)} ** ${dice.whole(0, 99)}`,
-    ])();
-  let source = "";
-  for (let i = dice.whole(1, 4); i > 0; i--) {
-    source += dice.pick([
-      () => `{% for ${name()} in ${value()} %}${inner()}{% endfor %}`,
-      () => `{% if ${value()} %}${inner()}{% else %}${inner()}{% endif %}`,
-      () => `{% set ${name()} = ${value()} %}`,
-      () => `{%- set ns.l = ns.l + [${name()}] -%}`,
-      () => `{{ ${value()} }}`,
-      () => `{% macro m(a) %}${inner()}{{ m(a) }}{% endmacro %}{{ m(1) }}`,
-      () => "{% set a = a + a %}".repeat(dice.whole(1, 30)),
-      () => `{# ${" ".repeat(dice.pick([1, 30_000]))} #}`,
-      () => " ".repeat(dice.pick([1, 30_000])),
-      () => dice.pick(["{%", "{{", "}}", "%}", "{% endfor %}", "{{ {{ }}"]),
-    ])();
-  }
-  return source.slice(0, 250_000);
 }

@@ -3,7 +3,8 @@ import process from "node:process";
 import { SiskinError, Tensor } from "../../src/runtimes/node.ts";
 import { Dice } from "../support/random.ts";
 import { forgedCapsules, model, sessions, tensors } from "./calls.ts";
-import { folders, ggufFiles, templates, tokenizers } from "./models.ts";
+import { folders, ggufFiles, tokenizers } from "./models.ts";
+import { templates } from "./templates.ts";
 
 const kinds: Record<string, (dice: Dice) => unknown> = {
   gguf: ggufFiles,

@@ -109,7 +109,7 @@ const nonsense: [unknown, typeof SiskinError, RegExp][] = [
   [undefined, ArgumentError, /^A model is a path, .* and not undefined$/],
   [null, ArgumentError, /and not null$/],
   [5, ArgumentError, /and not 5$/],
-  [5n, ArgumentError, /and not 5$/],
+  [5n, ArgumentError, /and not 5n$/],
   [["config.json"], ArgumentError, /and not \["config\.json"\]$/],
   [new Map(), ArgumentError, /and not a Map$/],
   [new Float32Array(2), ArgumentError, /and not a Float32Array of 8 bytes$/],

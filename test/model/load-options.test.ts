@@ -21,7 +21,7 @@ const wrong: [unknown, RegExp][] = [
   [{ signal: null }, /^signal should be an AbortSignal and is null$/],
   [{ threads: 0 }, /^threads should be "auto" or a whole number from 1 to 64 and is 0$/],
   [{ threads: 1.5 }, /^threads should be /],
-  [{ threads: 2n }, /^threads should be .* and is 2$/],
+  [{ threads: 2n }, /^threads should be .* and is 2n$/],
   [{ core: {} }, /^core should be a compiled build .* and is \{\}$/],
   [{ core: emptyModule }, /^core should be a compiled build .* and is a WebAssembly\.Module$/],
 ];

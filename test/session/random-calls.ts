@@ -112,13 +112,17 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
     const [budget, chunkLength, seed] = [dice.whole(1, 60), dice.whole(1, 40), dice.whole(1, 1e6)];
     const document = tokens(dice, dice.whole(0, 150));
     const head = actor.expected.position === 0 ? model.prompt.head.length : 0;
-    const total = head + document.length;
-    const question = model.prompt.question("in?").length;
+    let total = head + document.length;
+    // Room for what a document before held back, too, which comes first.
+    const question = model.prompt.question("in?").length + 8;
     const contiguous = actor.session.scheme === "contiguous";
     if (Math.max(contiguous ? budget : 0, actor.used) + (contiguous ? chunkLength : total) + question > actor.window)
       return;
     const method = drawnPress(seed);
-    await actor.session.read(document, { press: method, budget, chunkLength, questions: "in?" });
+    const onProgress = ({ tokensTotal = total }) => {
+      total = tokensTotal;
+    };
+    await actor.session.read(document, { press: method, budget, chunkLength, questions: "in?", onProgress });
     for (let left = total; left > 0; ) {
       const count = Math.min(left, chunkLength);
       const fits = actor.longest + count <= budget;
@@ -191,7 +195,13 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
     const options = { ignoreEnd: true, stop };
     const whole = actor.session.fork();
     const begin = actor.expected.position === 0 ? 1 : 0;
-    const prompt = begin + model.tokenizer.encode(text).length;
+    const measured = actor.session.fork();
+    await gather(measured.generate(text, { ignoreEnd: true, maxTokens: 1 }));
+    const prompt = measured.absolutePosition - actor.expected.position - 1;
+    measured.dispose();
+    // A document read as text may have held back some tokens, which come first.
+    const least = begin + model.tokenizer.encode(text).length;
+    assert.ok(prompt >= least && prompt <= least + 8, `${prompt} tokens of a prompt of ${least}`);
     const shown = await gather(
       actor.session.generate(text, { ...options, maxTokens: first }),
       dice.pick([1, 3, Infinity]),

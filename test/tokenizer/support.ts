@@ -1,5 +1,6 @@
 /** The tokenizers and recorded cases that several tests use. */
 import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { openGguf } from "../../src/formats/gguf.ts";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
 import { bytesSource } from "../../src/formats/source.ts";
@@ -30,12 +31,23 @@ export function readJson<T>(path: string): T {
   return JSON.parse(readFileSync(path, "utf8")) as T;
 }
 
+/** A recording that is packed. */
+export const readPacked = <T>(name: string): T =>
+  JSON.parse(gunzipSync(readFileSync(`test/fixtures/tokenizer/${name}.json.gz`)).toString()) as T;
+
 export const fixture = (name: string): Fixture => readJson(`test/fixtures/tokenizer/${name}.json`);
 
 export function nano(): Tokenizer {
-  const part = (name: string) => readJson<object>(`models/nano/${name}.json`);
-  const config = { ...part("config"), ...part("generation_config"), ...part("tokenizer_config") };
-  return Tokenizer.fromJson(part("tokenizer"), config, "tokenizer.json");
+  const part = (name: string) => readJson<Record<string, unknown>>(`models/nano/${name}.json`);
+  return Tokenizer.fromJson(
+    part("tokenizer"),
+    {
+      config: part("config"),
+      generationConfig: part("generation_config"),
+      tokenizerConfig: part("tokenizer_config"),
+    },
+    "tokenizer.json",
+  );
 }
 
 /** Nano's tokenizer as a GGUF file holds it. */
@@ -60,4 +72,23 @@ export function smollm2(): Tokenizer {
   }
   values["tokenizer.ggml.merges"] = merges;
   return Tokenizer.fromGguf((key) => values[key], "smollm2.gguf");
+}
+
+/** A text's tokens when it comes in pieces of `next()` units, some of them asked for as soon as they are certain. */
+export function inPieces(tokenizer: Tokenizer, text: string, next: () => number, special = false): number[] {
+  let encoder = tokenizer.encoder();
+  const tokens: number[] = [];
+  for (let start = 0, count = 0; start < text.length; count++) {
+    const end = start + next();
+    tokens.push(...encoder.push(text.slice(start, end), { special }));
+    start = end;
+    if (count % 3 === 1) tokens.push(...encoder.settle());
+    if (count % 5 !== 4) continue;
+    // Another encoder goes on from what this one holds.
+    const copy = tokenizer.encoder();
+    copy.state = JSON.parse(JSON.stringify(encoder.state));
+    encoder = copy;
+  }
+  tokens.push(...encoder.end());
+  return tokens;
 }
