@@ -76,10 +76,10 @@ function noSideEffects() {
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
   const entries = {
-    node: "src/node.ts",
-    browser: "src/browser.ts",
-    workerd: "src/workerd.ts",
-    "edge-light": "src/edge-light.ts",
+    node: "src/runtimes/node.ts",
+    browser: "src/runtimes/browser.ts",
+    workerd: "src/runtimes/workerd.ts",
+    "edge-light": "src/runtimes/edge-light.ts",
     cli: "src/cli/main.ts",
   };
   const shared = { target: "es2022", platform: "neutral", sourcemap: true };
@@ -95,7 +95,7 @@ async function bundlePackage() {
     plugins: [noSideEffects()],
   });
   // A worker's script is one small file of its own.
-  const scripts = ["src/core/worker-node.ts", "src/core/worker-web.ts"];
+  const scripts = ["src/runtimes/worker-node.ts", "src/runtimes/worker-web.ts"];
   const workers = await bundle(scripts, "dist", { ...shared, external: ["node:*"] });
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));

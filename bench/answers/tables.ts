@@ -10,7 +10,7 @@ import type { Kind } from "../../src/eval/kinds.ts";
 import { methodNames, methodOf } from "../../src/eval/methods.ts";
 import { markdownTables } from "../../src/eval/table.ts";
 import { type Reach, siskin } from "../../src/index.ts";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { methodsTable } from "./methods-table.ts";
 
 const FILE = "docs/eval.md";

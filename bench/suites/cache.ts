@@ -1,7 +1,7 @@
 /** Kernels of the cache: gather, rotation, the fused re-rotation against one after the other, and attention. */
 import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import { Tape } from "../../src/core/tape.ts";
-import { RotationRows } from "../../src/model/rotary.ts";
+import { RotationRows } from "../../src/rotary/rotation-rows.ts";
 import { AttentionCase } from "../../test/core/attention-support.ts";
 import { normals } from "../../test/support/random.ts";
 import { Machine } from "../support/machine.ts";

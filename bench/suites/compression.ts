@@ -4,9 +4,9 @@ import { KeyValueCache as Cache } from "../../src/cache/cache.ts";
 import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
 import type { Batch } from "../../src/model/batch.ts";
-import { loadModel } from "../../src/node.ts";
-import { highest, spread } from "../../src/press/choose.ts";
-import { siskin } from "../../src/press/siskin.ts";
+import { siskin } from "../../src/press/methods/siskin.ts";
+import { highest, spread } from "../../src/press/tools/choose.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { NANO, openDocument, promptTokens } from "../support/models.ts";
 import { median, plainRow, type SuiteOptions, type Table } from "../support/report.ts";
 

@@ -1,5 +1,5 @@
 /** Tokens a second of whole models: prefill, decoding at a short and at a long context, one thread and two. */
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { type Case, measureRuns } from "../support/measure.ts";
 import { NANO, promptTokens, smolLm2 } from "../support/models.ts";
 import { type Row, rateRow, type SuiteOptions, type Table } from "../support/report.ts";

@@ -1,6 +1,6 @@
 /** A process that loads a model and computes one token, for `loading` to look at. */
 import process from "node:process";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { promptTokens } from "../support/models.ts";
 
 /** What it sends. */

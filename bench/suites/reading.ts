@@ -1,5 +1,5 @@
 /** Reading documents with their questions: tokens a second, the last quarter against the first, and the memory it takes. */
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { type Document, NANO, openDocument } from "../support/models.ts";
 import { median, plainRow, type Row, rateRow, type SuiteOptions, type Table } from "../support/report.ts";
 

@@ -1,5 +1,5 @@
 /** What sessions cost: fork, save, open, and their bytes. */
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { measureKernels } from "../support/measure.ts";
 import { NANO, openDocument } from "../support/models.ts";
 import { plainRow, type Row, rateRow, type SuiteOptions, type Table } from "../support/report.ts";

@@ -1,7 +1,7 @@
 /** The paged key/value cache of one session: for every layer and KV head its own entries, positions and pages. */
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
-import type { RotationRows } from "../model/rotary.ts";
+import type { RotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
 import { CachedHead, type Content } from "./head.ts";
 import type { CacheForm } from "./page-form.ts";

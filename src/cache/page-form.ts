@@ -1,7 +1,8 @@
 /** How a page of the cache holds its entries: as f32, or in 8 bits at a quarter of the memory. */
 import { type Axis, packedSizeOf, packRow, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
-import type { RotationRows } from "../model/rotary.ts";
+import { turnBack } from "../rotary/rotate.ts";
+import type { RotationRows } from "../rotary/rotation-rows.ts";
 
 /** log2 of the entries in a page. */
 export const PAGE_SHIFT = 5;
@@ -108,14 +109,4 @@ export function q8Pages(core: Core, head: Axis, rotations: RotationRows, attenti
       positions(page).set(turns);
     },
   };
-}
-
-/** Undoes a rotation. @param turn cosines, then sines */
-function turnBack(key: Float32Array, turn: Float32Array, factor: number): void {
-  const half = key.length / 2;
-  for (let i = 0; i < half; i++) {
-    const [low, high] = [key[i]! / factor, key[i + half]! / factor];
-    key[i] = low * turn[i]! + high * turn[i + half]!;
-    key[i + half] = high * turn[i]! - low * turn[i + half]!;
-  }
 }

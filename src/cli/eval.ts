@@ -5,7 +5,7 @@ import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { type Cell, cellsOf, type Grid } from "../eval/grid.ts";
 import { type Kind, kinds } from "../eval/kinds.ts";
-import { loadModel } from "../node.ts";
+import { loadModel } from "../runtimes/node.ts";
 import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
 import { Progress } from "./progress.ts";
 

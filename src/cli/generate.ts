@@ -1,7 +1,7 @@
 /** `siskin generate`: goes on with a text. */
 import process from "node:process";
 import type { Command } from "commander";
-import { type LoadProgress, loadModel } from "../node.ts";
+import { type LoadProgress, loadModel } from "../runtimes/node.ts";
 import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
 import { Progress } from "./progress.ts";
 

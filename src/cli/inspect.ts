@@ -1,8 +1,8 @@
 /** `siskin inspect`: says what a model is and what it takes. */
 import process from "node:process";
 import type { Command } from "commander";
-import type { Model } from "../model/model.ts";
-import { loadModel } from "../node.ts";
+import { loadModel } from "../runtimes/node.ts";
+import type { Model } from "../session/model.ts";
 import { bytes, count } from "./figures.ts";
 import { type ModelArguments, withModel } from "./options.ts";
 

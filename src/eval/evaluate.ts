@@ -1,7 +1,7 @@
 /** Runs a grid's cells, those that are not done yet, and writes what they came to as Markdown, JSON and SVG. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Model } from "../model/model.ts";
+import type { Model } from "../session/model.ts";
 import type { Cell } from "./grid.ts";
 import { methodOf } from "./methods.ts";
 import { plot } from "./plot.ts";

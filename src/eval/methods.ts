@@ -1,6 +1,6 @@
 /** The methods that can be measured by name: those that a reading alone compresses, without inputs from training. */
 import { ArgumentError } from "../errors.ts";
-import { expectedAttention } from "../press/expected-attention.ts";
+import { expectedAttention } from "../press/methods/expected-attention.ts";
 import { type PressName, press, pressNames } from "../press/registry.ts";
 import type { MakePress } from "./run.ts";
 

@@ -1,7 +1,8 @@
 /** Measures cells: reads a task's document as a cell says, asks its question, and scores answer and evidence. */
-import type { Model } from "../model/model.ts";
-import { readingPress } from "../press/check.ts";
+
 import type { Press } from "../press/press.ts";
+import { readingPress } from "../press/tools/check.ts";
+import type { Model } from "../session/model.ts";
 import type { Session } from "../session/session.ts";
 import type { Cell } from "./grid.ts";
 import { scoreAnswer, scoreEvidence } from "./score.ts";

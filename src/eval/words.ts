@@ -1,5 +1,5 @@
 /** The words that planted sentences are made of, and how they are drawn. */
-import { uniform } from "../press/random.ts";
+import { uniform } from "../press/methods/random.ts";
 
 const ADJECTIVES =
   "amber brisk calm dusty eager faded gentle hollow icy jolly keen lively mellow narrow odd pale quiet rustic silent tidy upbeat vivid wise young".split(

@@ -1,6 +1,6 @@
 /** A web stream as a source of bytes: forwards only, holding no more than the piece that arrived last. */
 import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
-import { pause } from "../session/pause.ts";
+import { pause } from "../pause.ts";
 import { type ByteSource, checkLimit } from "./source.ts";
 
 /** A stream that is never short of pieces would otherwise keep timers and signals waiting to its end. */

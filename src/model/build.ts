@@ -4,13 +4,13 @@ import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { FormatError } from "../errors.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
+import { type RotaryFrequencies, rotaryFrequencies } from "../rotary/frequencies.ts";
+import { Model } from "../session/model.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
 import type { LoadOptions } from "./load-options.ts";
-import { Model } from "./model.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
-import { type RotaryFrequencies, rotaryFrequencies } from "./rotary.ts";
 import { summariseTensors } from "./tensor-summary.ts";
 import type { Naming } from "./tensors.ts";
 import {

@@ -1,9 +1,9 @@
 /** A model's configuration out of a GGUF's metadata, read as llama.cpp reads it (src/llama-model.cpp, src/llama-context.cpp). */
 import { FormatError } from "../errors.ts";
 import type { MetadataValue } from "../formats/tensor-file.ts";
+import { type RotaryConfig, yarnAttentionFactor } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
-import { type RotaryConfig, yarnAttentionFactor } from "./rotary.ts";
 
 /** What of a GGUF's configuration its tensors say. */
 export interface TensorFacts {

@@ -1,8 +1,8 @@
 /** A model's configuration out of Hugging Face's config.json. */
 import { FormatError } from "../errors.ts";
+import type { RotaryConfig } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
-import type { RotaryConfig } from "./rotary.ts";
 
 /**
  * Reads Hugging Face's config.json as transformers' LlamaConfig does.

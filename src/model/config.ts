@@ -1,7 +1,7 @@
 /** What a model is: its sizes and constants, whatever kind of file they were read from, and what they must be. */
 import { FormatError } from "../errors.ts";
+import type { RotaryConfig } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
-import type { RotaryConfig } from "./rotary.ts";
 
 /** The decoder's sizes; names as in Hugging Face's config.json, in camel case. */
 export interface ModelConfig {

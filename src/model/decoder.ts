@@ -10,12 +10,13 @@ import type { Core } from "../core/core.ts";
 import { Tape } from "../core/tape.ts";
 import type { Team } from "../core/team.ts";
 import { NumericError } from "../errors.ts";
+import type { RotaryFrequencies } from "../rotary/frequencies.ts";
+import { RotationRows } from "../rotary/rotation-rows.ts";
+import { ShortRotationRows } from "../rotary/short-rotation-rows.ts";
 import { type Batch, checkTokens, isSingle } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
 import { writeLayer, writeProducts } from "./layer-steps.ts";
 import { type Layout, layoutOf, normCorrection } from "./layout.ts";
-import { type RotaryFrequencies, RotationRows } from "./rotary.ts";
-import { ShortRotationRows } from "./short-rotations.ts";
 import type { ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceParts } from "./workspace.ts";
 

@@ -1,6 +1,6 @@
 /** What identifies a model: a hash of its configuration, its prompt's frame and a sample of every weight tensor. */
 import type { Core } from "../core/core.ts";
-import { Hash } from "../session/hash.ts";
+import { Hash } from "../core/hash.ts";
 import type { PromptParts } from "../tokenizer/prompt-parts.ts";
 import type { ModelConfig } from "./config.ts";
 import { layerRoles, wholeRoles } from "./tensors.ts";

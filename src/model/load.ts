@@ -11,6 +11,7 @@ import { openGguf } from "../formats/gguf.ts";
 import type { Siblings } from "../formats/gguf-parts.ts";
 import { openSafetensorsIndex } from "../formats/safetensors.ts";
 import type { ByteSource } from "../formats/source.ts";
+import type { Model } from "../session/model.ts";
 import { show } from "../show.ts";
 import { isWebPage, readChatTemplates } from "../tokenizer/template-files.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -20,7 +21,6 @@ import { configFromJson } from "./config-json.ts";
 import { layoutOf } from "./layout.ts";
 import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
 import { matchTensors } from "./match-tensors.ts";
-import type { Model } from "./model.ts";
 import { biasesAmong } from "./tensors.ts";
 
 /**

@@ -3,9 +3,16 @@ import { type Axis, isPadded, packedSizeOf, packRow, sizeOf } from "../core/axis
 import type { Core } from "../core/core.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
-import { pause } from "../session/pause.ts";
-import type { TensorPlace } from "./tensors.ts";
-import { freeTensors, type Matrix, matrixBytes, type PackedTensor, panelsOf, type WeightForm } from "./weights.ts";
+import { pause } from "../pause.ts";
+import {
+  freeTensors,
+  type Matrix,
+  matrixBytes,
+  type PackedTensor,
+  panelsOf,
+  type TensorPlace,
+  type WeightForm,
+} from "./weights.ts";
 
 /** A tensor to be packed. */
 export interface PackJob {

@@ -5,7 +5,7 @@
 import { type Axis, sizeOf } from "../core/axis.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout } from "./layout.ts";
-import type { LayerWeights, WholeWeights } from "./weights.ts";
+import type { LayerWeights, TensorPlace, WholeWeights } from "./weights.ts";
 
 /** Whose names a file's tensors have: safetensors use Hugging Face's, GGUF files llama.cpp's. */
 export type Naming = "huggingFace" | "gguf";
@@ -84,11 +84,6 @@ const inLayer: Readonly<Record<keyof LayerWeights, TensorKind>> = {
 };
 
 const layerPrefix: Readonly<Record<Naming, string>> = { huggingFace: "model.layers.", gguf: "blk." };
-
-/** Where a tensor belongs: its role, and its layer if it is in one. */
-export type TensorPlace =
-  | { readonly layer: undefined; readonly role: keyof WholeWeights }
-  | { readonly layer: number; readonly role: keyof LayerWeights };
 
 /** A tensor that a model's file must or may have. */
 export interface ExpectedTensor {

@@ -1,6 +1,5 @@
 /** A model's weights, packed in the core's memory as its kernels want them. */
 import type { Core } from "../core/core.ts";
-import type { TensorPlace } from "./tensors.ts";
 
 /** How a matrix is held: f32, 8 bits in blocks of 32 with a scale each, or 4 bits with a scale and a minimum. */
 export type WeightForm = "f32" | "q8" | "q4";
@@ -67,6 +66,11 @@ export function matrixBytes({ form, wide, depth }: Pick<Matrix, "form" | "wide" 
   const blockBytes = form === "f32" ? 1024 : form === "q8" ? 288 : wide ? 192 : 160;
   return (panelsOf(rows) * depth * blockBytes) / 32;
 }
+
+/** Where a tensor belongs: its role, and its layer if it is in one. */
+export type TensorPlace =
+  | { readonly layer: undefined; readonly role: keyof WholeWeights }
+  | { readonly layer: number; readonly role: keyof LayerWeights };
 
 /** A tensor with its place in the core's memory. */
 export interface PackedTensor {

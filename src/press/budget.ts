@@ -2,7 +2,6 @@
 import { ArgumentError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
-import type { Press } from "./press.ts";
 
 /** Entries that survive whatever their score. */
 export interface Protect {
@@ -161,6 +160,13 @@ export type OptionalBudget =
 /** The names of a budget's options. */
 export const BUDGET_OPTIONS = ["budget", "ratio", "bytes", "protect"] as const;
 
+/** What a budget depends on of a press. */
+interface BudgetTaker {
+  readonly name: string;
+  readonly kind: string;
+  readonly ownBudget?: boolean | undefined;
+}
+
 /** The cache that a budget is for. */
 export interface Room {
   readonly layers: number;
@@ -175,7 +181,7 @@ export interface Room {
  * What a budget means for a press and a cache.
  * @throws ArgumentError for a budget that cannot be, none or more than one, and any for a press that has its own
  */
-export function targetOf(budget: OptionalBudget, press: Press, room: Room): Target {
+export function targetOf(budget: OptionalBudget, press: BudgetTaker, room: Room): Target {
   const given = BUDGET_OPTIONS.filter((name) => budget[name] !== undefined);
   if (press.kind === "question" || press.ownBudget) {
     if (given.length === 0) return noTarget(press.name);

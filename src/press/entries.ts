@@ -3,9 +3,9 @@ import type { KeyValueCache } from "../cache/cache.ts";
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { Decoder } from "../model/decoder.ts";
-import { highest } from "./choose.ts";
 import type { LayerEntries } from "./press.ts";
-import { pickRows } from "./vectors.ts";
+import { highest } from "./tools/choose.ts";
+import { pickRows } from "./tools/vectors.ts";
 
 /** The pass's queries that were kept, for each layer [rows, query heads · headSize], before rotation. */
 interface KeptQueries {

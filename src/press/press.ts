@@ -1,5 +1,5 @@
 /** What a press is: a method that chooses which entries of the cache survive. */
-import type { RotaryFrequencies } from "../model/rotary.ts";
+import type { RotaryFrequencies } from "../rotary/frequencies.ts";
 import type { Target } from "./budget.ts";
 
 /** Dense arithmetic that presses leave to the core. */

@@ -2,12 +2,12 @@
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
+import { Hash } from "../core/hash.ts";
 import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
 import { show } from "../show.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
-import { Hash } from "./hash.ts";
 import { LAST_POSITION } from "./passes.ts";
 
 const FILE = "capsule";

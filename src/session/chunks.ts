@@ -1,5 +1,5 @@
 /** A document's pieces as chunks of tokens, heard of at once when the reading is stopped. */
-import { pauses } from "./pause.ts";
+import { pauses } from "../pause.ts";
 
 /**
  * Cuts pieces of any length into chunks of `length`. The last may be shorter, but where it would hold less than `least`

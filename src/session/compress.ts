@@ -1,13 +1,13 @@
 /** Compresses a cache: shows it to a press and keeps what the press chooses. */
 import type { KeyValueCache } from "../cache/cache.ts";
-import type { Model } from "../model/model.ts";
 import type { Target } from "../press/budget.ts";
-import { highest } from "../press/choose.ts";
 import { CachedEntries, multiplyRows } from "../press/entries.ts";
 import type { LayerSelection, ModelEntries, PressSteps, ReplayLayer, StepsPress } from "../press/press.ts";
-import { checkedSelections } from "../press/results.ts";
-import { rotate } from "../press/rotate.ts";
-import { rowNorms } from "../press/vectors.ts";
+import { highest } from "../press/tools/choose.ts";
+import { checkedSelections } from "../press/tools/results.ts";
+import { rowNorms } from "../press/tools/vectors.ts";
+import { rotate } from "../rotary/rotate.ts";
+import type { Model } from "./model.ts";
 import { Recorder } from "./recorder.ts";
 
 /** A press that goes on compressing after every pass of a session, and how far it has come. */

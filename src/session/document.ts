@@ -1,9 +1,9 @@
 /** A document as the reader takes it: a string, tokens, or pieces of text as they arrive, turned into pieces of tokens. */
 import { ArgumentError } from "../errors.ts";
+import { gathered } from "../pause.ts";
 import { show } from "../show.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
 import type { Passes } from "./passes.ts";
-import { gathered } from "./pause.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
 /** What `session.read` accepts. */

@@ -1,7 +1,7 @@
 /** Text without end: what generation does so that neither memory nor time a token grows (StreamingLLM, arXiv 2309.17453). */
 import { ArgumentError, ContextError } from "../errors.ts";
+import { streamingLLM } from "../press/methods/streaming-llm.ts";
 import type { LayerPress } from "../press/press.ts";
-import { streamingLLM } from "../press/streaming-llm.ts";
 import { show } from "../show.ts";
 import { checkPress } from "./check-press.ts";
 

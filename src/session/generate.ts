@@ -1,9 +1,9 @@
 /** Token after token, until the model ends its answer, a stop string appears or the limit is reached. */
 import { ArgumentError } from "../errors.ts";
+import { pauses } from "../pause.ts";
 import { show } from "../show.ts";
 import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { pauses } from "./pause.ts";
 import { createSampler, SAMPLING_OPTIONS, type Sampler, type SamplingOptions } from "./sampling.ts";
 import { StopFilter } from "./stopping.ts";
 

@@ -2,14 +2,14 @@
 import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
-import type { Model } from "../model/model.ts";
 import { type Room, type Target, targetOf } from "../press/budget.ts";
-import { selectAll } from "../press/choose.ts";
 import type { ModelEntries, PassPress } from "../press/press.ts";
+import { selectAll } from "../press/tools/choose.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
 import { noTokens } from "../tokenizer/tokens.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import type { Forgetting } from "./endless.ts";
+import type { Model } from "./model.ts";
 import { Recorder } from "./recorder.ts";
 
 /** Tokens of text run through the layers at once. */

@@ -2,11 +2,12 @@
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
 import type { Recording, Scoring } from "../model/batch.ts";
+import { gathered, pause } from "../pause.ts";
 import { countTarget, noTarget } from "../press/budget.ts";
-import { highest, selectAll, spread } from "../press/choose.ts";
+import { siskin } from "../press/methods/siskin.ts";
 import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
-import { checkedSelections } from "../press/results.ts";
-import { siskin } from "../press/siskin.ts";
+import { highest, selectAll, spread } from "../press/tools/choose.ts";
+import { checkedSelections } from "../press/tools/results.ts";
 import { show } from "../show.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { checkPress } from "./check-press.ts";
@@ -15,7 +16,6 @@ import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts"
 import { type DocumentText, type DocumentTokens, documentTokens } from "./document.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
-import { gathered, pause } from "./pause.ts";
 import { Recorder } from "./recorder.ts";
 import { isTokenList } from "./tokens.ts";
 

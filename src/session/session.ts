@@ -2,8 +2,8 @@
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
-import type { Model } from "../model/model.ts";
 import { checkOptions } from "../options.ts";
+import { gathered } from "../pause.ts";
 import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
 import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
 import { show } from "../show.ts";
@@ -20,8 +20,8 @@ import {
   type GenerationTarget,
   generateText,
 } from "./generate.ts";
+import type { Model } from "./model.ts";
 import { Passes } from "./passes.ts";
-import { gathered } from "./pause.ts";
 import { checkedReading, READ_OPTIONS, type ReadOptions, readChunks } from "./read.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 

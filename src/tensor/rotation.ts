@@ -1,7 +1,6 @@
-/** What turns a tensor's heads: frequencies, and rows of cosines and sines for a list of angles. */
-import type { Core } from "../core/core.ts";
+/** What says how a tensor's heads turn. */
 import { ArgumentError, ShapeError } from "../errors.ts";
-import { rotaryFrequencies } from "../model/rotary.ts";
+import { rotaryFrequencies } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
 import { checkedNumbers } from "./arguments.ts";
 
@@ -63,28 +62,4 @@ export function frequenciesOf({ theta, inverseFrequencies }: RotationOptions, he
   const wrong = frequencies.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) throw new ArgumentError(`inverseFrequencies[${wrong}] is ${frequencies[wrong]}`);
   return frequencies;
-}
-
-/**
- * Writes a row of cosines and sines for each distance, the angles formed in f64: [distances][2][frequencies] f32.
- * @param factor scale of what is turned
- * @throws ArgumentError for an angle that is not finite
- */
-export function writeRotations(
-  core: Core,
-  pointer: number,
-  distances: Float64Array,
-  frequencies: Float32Array,
-  factor: number,
-): void {
-  const half = frequencies.length;
-  const rows = core.f32(pointer, distances.length * half * 2);
-  for (const [row, distance] of distances.entries()) {
-    for (const [i, frequency] of frequencies.entries()) {
-      const angle = distance * frequency;
-      if (!Number.isFinite(angle)) throw new ArgumentError(`A turn by ${distance} times ${frequency} is no angle`);
-      rows[row * half * 2 + i] = Math.cos(angle) * factor;
-      rows[row * half * 2 + half + i] = Math.sin(angle) * factor;
-    }
-  }
 }

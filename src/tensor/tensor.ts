@@ -2,6 +2,7 @@
 import type { Core } from "../core/core.ts";
 import { defaultCore } from "../core/default-core.ts";
 import { ArgumentError, DisposedError, MemoryError, ShapeError } from "../errors.ts";
+import { writeRotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
 import {
   checkedIndices,
@@ -13,7 +14,7 @@ import {
   sameShape,
 } from "./arguments.ts";
 import { multiply } from "./multiply.ts";
-import { checkedOptions, frequenciesOf, type RotationOptions, writeRotations } from "./rotation.ts";
+import { checkedOptions, frequenciesOf, type RotationOptions } from "./rotation.ts";
 import { Storage } from "./storage.ts";
 
 /** What a tensor's elements are: four bytes each. */
@@ -253,7 +254,7 @@ export class Tensor {
     return Tensor.#compute(this.#shape, "f32", (target, core) =>
       core.borrow(distances.length * frequencies.length * 8 + rows * 4, (rotations) => {
         const indices = rotations + distances.length * frequencies.length * 8;
-        writeRotations(core, rotations, distances, frequencies, factor);
+        writeRotationRows(core, rotations, distances.length, (row) => distances[row]!, frequencies, factor);
         core.i32(indices, rows).set(Int32Array.from({ length: rows }, (_, row) => row % places));
         core.bytes(target, this.byteLength).set(core.bytes(source.pointer, this.byteLength));
         core.kernels.turnRows(target, rows, headSize, frequencies.length, rotations, indices);

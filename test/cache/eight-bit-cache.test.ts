@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel, type Model } from "../../src/node.ts";
-import { snapKV } from "../../src/press/snapkv.ts";
+import { snapKV } from "../../src/press/methods/snapkv.ts";
+import { loadModel, type Model } from "../../src/runtimes/node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { integers } from "../support/random.ts";
 

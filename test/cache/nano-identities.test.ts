@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { KeyValueCache } from "../../src/cache/cache.ts";
 import { f32Pages, PAGE_ENTRIES } from "../../src/cache/page-form.ts";
 import { PagePool } from "../../src/cache/pages.ts";
-import { knorm, loadModel, type Model, type Session } from "../../src/node.ts";
+import { knorm, loadModel, type Model, type Session } from "../../src/runtimes/node.ts";
 import { assertNear, assertSame } from "../support/assertions.ts";
 import { integers } from "../support/random.ts";
 

@@ -4,7 +4,8 @@ import { HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/ca
 import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import type { PagePool } from "../../src/cache/pages.ts";
 import type { Axis } from "../../src/core/axis.ts";
-import type { RotaryFrequencies, RotationRows } from "../../src/model/rotary.ts";
+import type { RotaryFrequencies } from "../../src/rotary/frequencies.ts";
+import type { RotationRows } from "../../src/rotary/rotation-rows.ts";
 import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
 
 /** A head whose dimensions lie one after another. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { run } from "./siskin.ts";
 
 const test = suite("siskin generate and inspect");

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { countKept, heatMap, sumLayers } from "../../src/cli/heat-map.ts";
 import { paintHeatMap } from "../../src/cli/heat-map-terminal.ts";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 
 const test = suite("heat map");
 

@@ -7,11 +7,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Core } from "../../src/core/core.ts";
 import { bestFlavour } from "../../src/core/module.ts";
-import { startWorker } from "../../src/core/start-worker-node.ts";
 import { Tape } from "../../src/core/tape.ts";
 import { type StartWorker, Team } from "../../src/core/team.ts";
 import { ArgumentError, DisposedError, RuntimeError } from "../../src/errors.ts";
-import { knorm, loadModel, type Model } from "../../src/node.ts";
+import { knorm, loadModel, type Model } from "../../src/runtimes/node.ts";
+import { startWorker } from "../../src/runtimes/start-worker-node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { integers } from "../support/random.ts";
 

@@ -12,7 +12,7 @@ import { plot } from "../../src/eval/plot.ts";
 import type { Result } from "../../src/eval/results.ts";
 import { scoreAnswer, scoreEvidence } from "../../src/eval/score.ts";
 import { markdownTables } from "../../src/eval/table.ts";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 
 const test = suite("eval");
 const model = await loadModel("models/nano");

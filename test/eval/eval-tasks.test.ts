@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { ArgumentError } from "../../src/errors.ts";
 import { type Kind, kinds } from "../../src/eval/kinds.ts";
 import { makeTask } from "../../src/eval/tasks.ts";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 
 const test = suite("tasks");
 const { tokenizer } = await loadModel("models/nano");

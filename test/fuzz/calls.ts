@@ -1,7 +1,7 @@
 /** Arguments as nobody should give them: capsules made on purpose, tensors and sessions. */
 
-import { knorm, loadModel, press, pressNames, type Session, Tensor } from "../../src/node.ts";
-import { Hash } from "../../src/session/hash.ts";
+import { Hash } from "../../src/core/hash.ts";
+import { knorm, loadModel, press, pressNames, type Session, Tensor } from "../../src/runtimes/node.ts";
 import { drawnModel } from "../support/drawn-model.ts";
 import type { Dice } from "../support/random.ts";
 import { mangleBytes, mangleJson, oddJson, oddNumber, oddText, stringify } from "./mangle.ts";

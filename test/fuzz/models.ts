@@ -1,5 +1,5 @@
 /** Models whose files are damaged: GGUF and safetensors, configuration, tokenizer. */
-import { loadModel, type Model, type ModelSource } from "../../src/node.ts";
+import { loadModel, type Model, type ModelSource } from "../../src/runtimes/node.ts";
 import { array, choppedStream, type GgufValue } from "../support/files.ts";
 import type { Dice } from "../support/random.ts";
 import {

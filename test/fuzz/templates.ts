@@ -1,5 +1,5 @@
 /** Chat templates drawn from all that Jinja has, above all what grows, nests and repeats, for conversations that may be odd. */
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { ChatTemplate, type Message } from "../../src/tokenizer/chat-template.ts";
 import type { Dice } from "../support/random.ts";
 import { tinyFolder, tinyModel } from "../support/tiny-model.ts";

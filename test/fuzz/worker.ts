@@ -1,6 +1,6 @@
 /** A process that tries one input after another, as its parent says, and tells what came of each. */
 import process from "node:process";
-import { SiskinError, Tensor } from "../../src/node.ts";
+import { SiskinError, Tensor } from "../../src/runtimes/node.ts";
 import { Dice } from "../support/random.ts";
 import { forgedCapsules, model, sessions, tensors } from "./calls.ts";
 import { folders, ggufFiles, tokenizers } from "./models.ts";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ArgumentError, RuntimeError, SiskinError } from "../../src/errors.ts";
-import { loadModel, type ModelSource } from "../../src/node.ts";
+import { loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { tinyFolder, tinyGguf, tinyModel } from "../support/tiny-model.ts";
 
 const test = suite("abort loading");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ArgumentError, FormatError } from "../../src/errors.ts";
-import { loadModel, type Model } from "../../src/node.ts";
+import { loadModel, type Model } from "../../src/runtimes/node.ts";
 import { drawnModel } from "../support/drawn-model.ts";
 
 const encoded = (text: string) => new TextEncoder().encode(text);

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError, MemoryError, NumericError } from "../../src/errors.ts";
-import { loadModel, type ModelSource } from "../../src/node.ts";
+import { loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { array, type GgufValue, text, u32 } from "../support/files.ts";
 import { seededRandom } from "../support/random.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors, type SafetensorsArrays } from "../../src/formats/safetensors-arrays.ts";
-import { loadModel, type Model } from "../../src/node.ts";
+import { loadModel, type Model } from "../../src/runtimes/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
 import { assertNear, largestMagnitude, ROUNDING } from "../support/assertions.ts";
 import { needs } from "../support/needs.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
-import { ArgumentError, loadModel, type ModelSource } from "../../src/node.ts";
+import { ArgumentError, loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { type GgufValue, text, u32 } from "../support/files.ts";
 import { ggufKeys, ggufTensors, tinyGguf, tinyModel, writeGguf } from "../support/tiny-model.ts";

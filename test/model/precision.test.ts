@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import { loadModel, type Model } from "../../src/node.ts";
+import { loadModel, type Model } from "../../src/runtimes/node.ts";
 import { assertNear } from "../support/assertions.ts";
 import { doublePrecisionLogits } from "./double-precision.ts";
 

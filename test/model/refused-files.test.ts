@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
-import { loadModel, type ModelSource } from "../../src/node.ts";
+import { loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { assertNear, assertSame } from "../support/assertions.ts";
 import { array, text, u32 } from "../support/files.ts";
 import {

@@ -4,7 +4,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError, MemoryError } from "../../src/errors.ts";
 import { rotaryFromJson } from "../../src/model/config-json.ts";
-import { RotationRows, rotaryFrequencies } from "../../src/model/rotary.ts";
+import { rotaryFrequencies } from "../../src/rotary/frequencies.ts";
+import { RotationRows } from "../../src/rotary/rotation-rows.ts";
 import { assertNear, ROUNDING } from "../support/assertions.ts";
 import { makeCore } from "../support/core.ts";
 

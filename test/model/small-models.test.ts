@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import { FormatError, loadModel, type ModelSource } from "../../src/node.ts";
+import { FormatError, loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
 import { assertNear } from "../support/assertions.ts";
 import { familyNames, familyRecords, familySource } from "../support/families.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel, type Session } from "../../src/node.ts";
+import { loadModel, type Session } from "../../src/runtimes/node.ts";
 import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
 import { type PlainResult, plainForward } from "../support/plain-forward.ts";
 import { tinyGguf } from "../support/tiny-model.ts";

@@ -1,9 +1,9 @@
 /** Budgets: entries, parts, bytes, protected places, shared among heads; memory falls as told, in both forms of the cache. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ArgumentError, type Model, press, type Session } from "../../src/node.ts";
 import type { Budget } from "../../src/press/budget.ts";
 import type { PassPress } from "../../src/press/press.ts";
+import { ArgumentError, type Model, press, type Session } from "../../src/runtimes/node.ts";
 
 import { context, keptBy, keyHeads, layers, model, recordedSets } from "./recorded.ts";
 

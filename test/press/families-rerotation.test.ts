@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { SafetensorsArrays } from "../../src/formats/safetensors-arrays.ts";
-import { loadModel, type Model } from "../../src/node.ts";
+import { loadModel, type Model } from "../../src/runtimes/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
 import { assertNear } from "../support/assertions.ts";
 import { familyRecords, familySource } from "../support/families.ts";

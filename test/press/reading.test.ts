@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import { finch, loadModel, type QuestionPress, type Scheme, type Session, siskin } from "../../src/node.ts";
+import { finch, loadModel, type QuestionPress, type Scheme, type Session, siskin } from "../../src/runtimes/node.ts";
 import { assertNear } from "../support/assertions.ts";
 
 const test = suite("reading");

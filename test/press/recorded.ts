@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import type { Scheme } from "../../src/cache/cache.ts";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import type { Model } from "../../src/model/model.ts";
-import { loadModel } from "../../src/node.ts";
 import type { OptionalBudget } from "../../src/press/budget.ts";
 import type { PassPress, ScorePress, StepsPress } from "../../src/press/press.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
+import type { Model } from "../../src/session/model.ts";
 import type { Session } from "../../src/session/session.ts";
 
 const folder = "test/fixtures/presses";

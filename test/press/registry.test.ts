@@ -1,7 +1,7 @@
 /** Presses by name: the same as from their functions, and clear errors for what is wrong. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ArgumentError, adaKV, press, pressNames, snapKV } from "../../src/node.ts";
+import { ArgumentError, adaKV, press, pressNames, snapKV } from "../../src/runtimes/node.ts";
 import { context, keptBy, model } from "./recorded.ts";
 
 const test = suite("press registry");

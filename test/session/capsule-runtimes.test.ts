@@ -19,7 +19,7 @@ import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { page } from "../support/documents.ts";
 import { needs } from "../support/needs.ts";
 

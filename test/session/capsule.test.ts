@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Hash } from "../../src/core/hash.ts";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
 import { writeSafetensors } from "../../src/formats/safetensors-write.ts";
-import { FormatError, knorm, loadModel, type Model, type Session } from "../../src/node.ts";
-import { decoding } from "../../src/press/decoding.ts";
-import { Hash } from "../../src/session/hash.ts";
+import { decoding } from "../../src/press/wrappers/decoding.ts";
+import { FormatError, knorm, loadModel, type Model, type Session } from "../../src/runtimes/node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { checkAnswers, documentPath, questions } from "../support/documents.ts";
 import { integers } from "../support/random.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel } from "../../src/node.ts";
+import { loadModel } from "../../src/runtimes/node.ts";
 import { needs } from "../support/needs.ts";
 import { sharedPath } from "../support/shared.ts";
 

@@ -1,7 +1,7 @@
 /** Text without end: 3,000 tokens in constant memory, sinks and the newest kept, and text as likely at the end as at the start. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel, type Model, type Session } from "../../src/node.ts";
+import { loadModel, type Model, type Session } from "../../src/runtimes/node.ts";
 
 const test = suite("endless");
 let model: Model;

@@ -1,7 +1,15 @@
 /** Sessions and presses over heads and widths that are padded in the core, and over biases: all see the model's own sizes. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel, type Model, press, type ScorePress, type Session, siskin, snapKV } from "../../src/node.ts";
+import {
+  loadModel,
+  type Model,
+  press,
+  type ScorePress,
+  type Session,
+  siskin,
+  snapKV,
+} from "../../src/runtimes/node.ts";
 import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
 import { type PlainResult, plainForward, plainFrequencies } from "../support/plain-forward.ts";
 import { ggufTensors, type RawTensor, tinyFolder, tinyGguf, tinyModel } from "../support/tiny-model.ts";

@@ -1,7 +1,7 @@
 /** What the random test of sessions is made of: a model, sessions beside what they should hold, presses and faults. */
 import * as assert from "uvu/assert";
-import { loadModel, MemoryError, type Model, type Session, SiskinError } from "../../src/node.ts";
 import type { ScorePress, SelectPress } from "../../src/press/press.ts";
+import { loadModel, MemoryError, type Model, type Session, SiskinError } from "../../src/runtimes/node.ts";
 import { drawnModel } from "../support/drawn-model.ts";
 import { Dice } from "../support/random.ts";
 

@@ -1,6 +1,6 @@
 /** The calls of the random test of sessions; each checks what it did. */
 import * as assert from "uvu/assert";
-import { BusyError, MemoryError, press, SiskinError } from "../../src/node.ts";
+import { BusyError, MemoryError, press, SiskinError } from "../../src/runtimes/node.ts";
 import type { Dice } from "../support/random.ts";
 import {
   type Actor,

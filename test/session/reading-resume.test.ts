@@ -2,6 +2,12 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { compactor } from "../../src/press/methods/compactor.ts";
+import { expectedAttention } from "../../src/press/methods/expected-attention.ts";
+import { keyDiff } from "../../src/press/methods/keydiff.ts";
+import { kvzip } from "../../src/press/methods/kvzip.ts";
+import { nonCausalAttention } from "../../src/press/methods/non-causal-attention.ts";
+import { observedAttention } from "../../src/press/methods/observed-attention.ts";
 import {
   ArgumentError,
   ContextError,
@@ -11,13 +17,7 @@ import {
   type Model,
   type ReadProgress,
   type Session,
-} from "../../src/node.ts";
-import { compactor } from "../../src/press/compactor.ts";
-import { expectedAttention } from "../../src/press/expected-attention.ts";
-import { keyDiff } from "../../src/press/keydiff.ts";
-import { kvzip } from "../../src/press/kvzip.ts";
-import { nonCausalAttention } from "../../src/press/non-causal-attention.ts";
-import { observedAttention } from "../../src/press/observed-attention.ts";
+} from "../../src/runtimes/node.ts";
 import { GENERIC_QUESTIONS } from "../../src/session/generic-questions.ts";
 import { assertSame } from "../support/assertions.ts";
 import { answers, checkAnswers, documentPath, questions } from "../support/documents.ts";

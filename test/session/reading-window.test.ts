@@ -1,7 +1,7 @@
 /** Original positions are used up by reading, whatever is dropped: a document beyond the window is refused. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ContextError, type DocumentText, loadModel, type SessionOptions } from "../../src/node.ts";
+import { ContextError, type DocumentText, loadModel, type SessionOptions } from "../../src/runtimes/node.ts";
 
 const test = suite("reading and the window");
 // Random weights; a window of 2,048 tokens.

@@ -14,7 +14,7 @@ import {
   NumericError,
   RuntimeError,
   siskin,
-} from "../../src/node.ts";
+} from "../../src/runtimes/node.ts";
 
 const test = suite("session: errors");
 // Random weights, a window of 2,048 tokens.

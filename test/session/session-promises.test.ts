@@ -17,7 +17,7 @@ import {
   streamingLLM,
   think,
   tova,
-} from "../../src/node.ts";
+} from "../../src/runtimes/node.ts";
 import { drawnModel } from "../support/drawn-model.ts";
 import { Dice } from "../support/random.ts";
 

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadModel, type Session } from "../../src/node.ts";
 import type { SelectPress } from "../../src/press/press.ts";
+import { loadModel, type Session } from "../../src/runtimes/node.ts";
 import { documentPath } from "../support/documents.ts";
 
 const test = suite("stale positions");

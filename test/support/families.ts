@@ -1,7 +1,7 @@
 /** Tiny models of twelve architectures with random weights, and what transformers makes of them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { readSafetensors, type SafetensorsArrays } from "../../src/formats/safetensors-arrays.ts";
-import type { ModelSource } from "../../src/node.ts";
+import type { ModelSource } from "../../src/runtimes/node.ts";
 
 const folder = "test/fixtures/families";
 

@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultCore } from "../../src/core/default-core.ts";
 import { SiskinError } from "../../src/errors.ts";
-import { loadCore, Tensor } from "../../src/node.ts";
+import { loadCore, Tensor } from "../../src/runtimes/node.ts";
 import { assertNear } from "../support/assertions.ts";
 import { integers } from "../support/random.ts";
 

@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createLoadCore, defaultCore } from "../../src/core/default-core.ts";
 import { ArgumentError, DisposedError, MemoryError, RuntimeError, ShapeError } from "../../src/errors.ts";
-import { loadCore, loadModel, Tensor } from "../../src/node.ts";
+import { loadCore, loadModel, Tensor } from "../../src/runtimes/node.ts";
 
 const test = suite("tensor misuse");
 

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultCore } from "../../src/core/default-core.ts";
-import { loadCore, Tensor } from "../../src/node.ts";
+import { loadCore, Tensor } from "../../src/runtimes/node.ts";
 import { assertNear, ROUNDING } from "../support/assertions.ts";
 import { integers, normals } from "../support/random.ts";
 

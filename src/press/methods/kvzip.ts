@@ -1,0 +1,211 @@
+/** KVzip: Query-Agnostic KV Cache Compression with Context Reconstruction (Kim et al., NeurIPS 2025, arXiv 2505.23416). */
+
+import { keptTogether, type Target } from "../budget.ts";
+import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ModelSelection, ReplayLayer } from "../press.ts";
+import { softmaxRow } from "../tools/attention.ts";
+import { checkWhole } from "../tools/check.ts";
+import { join, splitIndices } from "../tools/choose.ts";
+import { KnownScores } from "../tools/course.ts";
+import { eachHead } from "../tools/each-head.ts";
+import { rowNorms } from "../tools/vectors.ts";
+
+/** Settings of the press. */
+export interface KVzipOptions {
+  /** Whether every layer keeps the same part; else all heads of the model share one budget. */
+  readonly layerwise?: boolean;
+  /** First entries that are always kept. */
+  readonly nSink?: number;
+  /** KVzip+: weights are divided by the norm of the hidden state that looks and multiplied by that of what the value writes. */
+  readonly kvzipPlusNormalization?: boolean;
+  /** Tokens that are repeated in one pass. */
+  readonly chunkSize?: number;
+}
+
+/** Tokens of the chunk before that the instruction to go on ends with. */
+const REMINDER = 8;
+
+/**
+ * The model is asked to repeat the text, chunk after chunk; an entry's score is the highest weight that it is given.
+ * Costs two to three times the pass itself. Read in chunks, what is left of one keeps the score that it got there.
+ * @throws ArgumentError for settings that cannot be; and its selection, behind entries that another reading left
+ */
+export function kvzip(options: KVzipOptions = {}): ModelPress {
+  const { layerwise = false, nSink = 4, kvzipPlusNormalization = false, chunkSize = 2048 } = options;
+  checkWhole({ nSink }, 0);
+  checkWhole({ chunkSize }, 1);
+  const score: Score = (entry, replay, head, part) => chunkScores(entry, replay, head, part, kvzipPlusNormalization);
+  const begin = () => new Course({ chunkSize, nSink, layerwise }, score);
+  return { kind: "model", name: "kvzip", select: (entries, target) => begin().select(entries, target), begin };
+}
+
+/** Scores of a chunk's entries in one KV head. */
+type Score = (entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk) => Float32Array;
+
+type CourseOptions = Required<Pick<KVzipOptions, "chunkSize" | "nSink" | "layerwise">>;
+
+/** The way through a text, in one pass or in several: what is left of a pass keeps the scores that it got there. */
+class Course implements ModelSelection {
+  readonly #options: CourseOptions;
+  readonly #score: Score;
+  readonly #known = new KnownScores("kvzip");
+  /** The last tokens of the passes before. */
+  #before: readonly number[] = [];
+
+  constructor(options: CourseOptions, score: Score) {
+    this.#options = options;
+    this.#score = score;
+  }
+
+  select(entries: ModelEntries, target: Target): readonly LayerSelection[] {
+    const scores = this.#known.before(entries);
+    addScores(entries, this.#options, this.#before, scores, this.#score);
+    const selections = selectTogether(
+      entries,
+      target,
+      scores.map((heads) => heads.map((list) => list.slice())),
+      this.#options,
+    );
+    this.#known.keep(selections, scores);
+    this.#before = [...this.#before, ...entries.tokens].slice(-REMINDER);
+    return selections;
+  }
+}
+
+/** A chunk of the text and the entries that stand before it in the score's softmax. */
+interface Chunk {
+  readonly first: number;
+  readonly end: number;
+  readonly sinks: number;
+}
+
+/**
+ * Adds the scores of a pass's entries, chunk after chunk; those of the prompt's head stay 0.
+ * @param before the last tokens of the passes before
+ * @param scores for each layer and KV head [length], of which the pass's entries are the last
+ */
+function addScores(
+  entries: ModelEntries,
+  { chunkSize, nSink }: { chunkSize: number; nSink: number },
+  before: readonly number[],
+  scores: readonly (readonly Float32Array[])[],
+  score: Score,
+): void {
+  const { tokens, prompt } = entries;
+  const headed = before.length === 0 && prompt.head.every((token, i) => token === tokens[i]);
+  const start = headed ? prompt.head.length : 0;
+  for (let first = start; first < tokens.length; first += chunkSize) {
+    const end = Math.min(first + chunkSize, tokens.length);
+    const told = [...before, ...tokens.subarray(start, first)].slice(-REMINDER);
+    const instruction =
+      told.length === 0
+        ? entries.encode("\n\nRepeat the previous context exactly.")
+        : [...entries.encode("\n\nRepeat the part of the previous context exactly, starting with"), ...told];
+    const replay = entries.replay(Int32Array.from([...instruction, ...prompt.tail, ...tokens.subarray(first, end)]));
+    for (const [index, layer] of entries.layers.entries()) {
+      for (const [head, list] of scores[index]!.entries()) {
+        const offset = list.length - tokens.length;
+        const chunk = { first: offset + first, end: offset + end, sinks: Math.min(nSink, offset + first) };
+        list.set(score(layer, replay[index]!, head, chunk), chunk.first);
+      }
+    }
+  }
+}
+
+/** Keeps the highest scores of all layers together or of each, and the sinks. */
+function selectTogether(
+  entries: ModelEntries,
+  target: Target,
+  scores: readonly (readonly Float32Array[])[],
+  { layerwise, nSink }: { layerwise: boolean; nSink: number },
+): LayerSelection[] {
+  const { first, last } = target.protect;
+  for (const list of scores.flat()) {
+    list.fill(Number.POSITIVE_INFINITY, 0, Math.max(nSink, first));
+    list.fill(Number.POSITIVE_INFINITY, Math.max(0, list.length - last));
+  }
+  if (layerwise) {
+    return scores.map((heads, layer) => {
+      const count = together(target, [entries.layers[layer]!]);
+      return {
+        kept: splitIndices(
+          entries.highest(join(heads), count),
+          heads.map(({ length }) => length),
+        ),
+      };
+    });
+  }
+  const count = together(target, entries.layers);
+  const all = scores.flat();
+  const lists = splitIndices(
+    entries.highest(join(all), count),
+    all.map(({ length }) => length),
+  );
+  const { keyHeads } = entries.layers[0]!;
+  return scores.map((_, layer) => ({ kept: lists.slice(layer * keyHeads, (layer + 1) * keyHeads) }));
+}
+
+/** Entries that heads keep together; of a ratio all are counted at once, as kvpress does: n - int(n · ratio). */
+function together(target: Target, layers: readonly LayerEntries[]): number {
+  if (target.asked === undefined) return keptTogether(target, layers);
+  const all = layers.reduce(
+    (sum, layer) => sum + eachHead(layer, (head) => layer.length(head)).reduce((a, b) => a + b, 0),
+    0,
+  );
+  return all - Math.trunc(all * target.asked);
+}
+
+/** The highest weight that any row and query head of the group gives to the entries of a chunk. */
+function chunkScores(
+  entry: LayerEntries,
+  replay: ReplayLayer,
+  head: number,
+  chunk: Chunk,
+  plus: boolean,
+): Float32Array {
+  const norms = plus ? replay.hiddenNorms() : undefined;
+  const result = new Float32Array(chunk.end - chunk.first);
+  for (const [member, weights] of chunkWeights(entry, replay, head, chunk).entries()) {
+    const written = plus ? outputNorms(entry, head * entry.group + member, head, chunk) : undefined;
+    for (let i = 0; i < weights.length; i++) {
+      const column = i % result.length;
+      let weight = weights[i]!;
+      if (norms && written) weight *= written[column]! / norms[Math.floor(i / result.length)]!;
+      result[column] = Math.max(result[column]!, weight);
+    }
+  }
+  return result;
+}
+
+/**
+ * The weights that the replay's rows give to a chunk's entries, seeing beside them the sinks and the rows up to themselves.
+ * @returns for each query head of the group [rows, chunk]
+ */
+function chunkWeights(entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk): Float32Array[] {
+  const { headSize, group } = entry;
+  const { first, end, sinks } = chunk;
+  const keys = entry.keys(head);
+  const own = replay.keys(head);
+  const before = sinks + end - first;
+  const seen = new Float32Array((before + replay.rows) * headSize);
+  seen.set(keys.subarray(0, sinks * headSize));
+  seen.set(keys.subarray(first * headSize, end * headSize), sinks * headSize);
+  seen.set(own, before * headSize);
+  const width = before + replay.rows;
+  return Array.from({ length: group }, (_, member) => {
+    const products = entry.multiply(replay.queries(head * group + member), seen, headSize);
+    const result = new Float32Array(replay.rows * (end - first));
+    for (let row = 0; row < replay.rows; row++) {
+      const line = products.subarray(row * width, (row + 1) * width);
+      softmaxRow(line, before + row + 1, 1 / Math.sqrt(headSize));
+      result.set(line.subarray(sinks, before), row * (end - first));
+    }
+    return result;
+  });
+}
+
+/** L2 norm of what each value of a chunk writes through a query head's output projection: [chunk]. */
+function outputNorms(entry: LayerEntries, queryHead: number, head: number, { first, end }: Chunk): Float64Array {
+  const { headSize, hiddenSize } = entry;
+  const values = entry.values(head).subarray(first * headSize, end * headSize);
+  return rowNorms(entry.multiply(values, entry.outputProjection(queryHead), headSize), hiddenSize);
+}

@@ -1,0 +1,110 @@
+/** From scores to the entries kept: reach, protection, and the top of a list. */
+import type { Core } from "../../core/core.ts";
+import { ArgumentError, NumericError } from "../../errors.ts";
+import { keptOf, type Target } from "../budget.ts";
+import type { LayerEntries, LayerPress, LayerSelection, ModelEntries, PassPress, Reach, ScorePress } from "../press.ts";
+import { eachHead } from "./each-head.ts";
+import { checkedScores, checkedSelection, checkedSelections } from "./results.ts";
+
+/** Entry t takes the highest score of the entries t - after ... t + before, in the cache's order. */
+export function spread(scores: Float32Array, { before, after }: Reach): Float32Array {
+  if (before === 0 && after === 0) return scores;
+  const result = new Float32Array(scores.length);
+  /** Indices of falling scores in the window (a monotonic queue): each is looked at twice at most. */
+  const queue: number[] = [];
+  let front = 0;
+  let next = 0;
+  for (let entry = 0; entry < scores.length; entry++) {
+    for (; next <= Math.min(entry + before, scores.length - 1); next++) {
+      while (queue.length > front && scores[queue.at(-1)!]! <= scores[next]!) queue.pop();
+      queue.push(next);
+    }
+    while (queue[front]! < entry - after) front++;
+    result[entry] = scores[queue[front]!]!;
+  }
+  return result;
+}
+
+/**
+ * Indices of the `keep` highest scores, ascending; ties go to the lower index.
+ * @throws NumericError when a score is NaN
+ */
+export function highest(core: Core, scores: Float32Array, keep: number): Int32Array {
+  if (scores.some(Number.isNaN)) throw new NumericError("A press gave a score that is NaN");
+  const count = scores.length;
+  return core.borrow(count * 12, (pointer) => {
+    core.f32(pointer, count).set(scores);
+    core.kernels.topIndices(pointer, count, keep, pointer + count * 4, pointer + count * 8);
+    return core.i32(pointer + count * 4, Math.min(keep, count)).slice();
+  });
+}
+
+/** A press's scores, checked, in arrays of their own. @throws ArgumentError, NumericError for scores that cannot be */
+export function rawScores(press: ScorePress, entries: LayerEntries, target: Target): Float32Array[] {
+  return checkedScores(press.name, entries, press.score(entries, target));
+}
+
+/**
+ * A press's scores, in arrays of their own; protected entries have the score infinity.
+ * @throws ArgumentError when more entries are protected than are to be kept, or as `rawScores`
+ */
+export function scoresOf(press: ScorePress, entries: LayerEntries, target: Target): Float32Array[] {
+  const { first, last } = target.protect;
+  return rawScores(press, entries, target).map((scores, head) => {
+    if (first + last === 0) return scores;
+    const kept = keptOf(target, entries, head);
+    if (Math.min(first + last, scores.length) > kept) {
+      throw new ArgumentError(`${first + last} entries are protected and only ${kept} are to be kept`);
+    }
+    scores.fill(Number.POSITIVE_INFINITY, 0, first);
+    return scores.fill(Number.POSITIVE_INFINITY, Math.max(0, scores.length - last));
+  });
+}
+
+/**
+ * What a layer press keeps of a layer; of a score press, the highest scores of every head. Where no head holds anything,
+ * the press is not asked.
+ * @throws ArgumentError where some heads are empty and others not, and for results that cannot be
+ */
+export function selectEntries(press: LayerPress, entries: LayerEntries, target: Target): LayerSelection {
+  const empty = eachHead(entries, (head) => entries.length(head) === 0);
+  if (empty.every(Boolean)) return { kept: empty.map(() => new Int32Array(0)) };
+  if (empty.some(Boolean)) {
+    throw new ArgumentError(
+      `The ${press.name} press cannot choose in layer ${entries.layer}, where head ${empty.indexOf(true)} is empty and others are not`,
+    );
+  }
+  if (press.kind === "select") return checkedSelection(press.name, entries, press.select(entries, target));
+  return {
+    kept: scoresOf(press, entries, target).map((scores, head) =>
+      entries.highest(scores, keptOf(target, entries, head)),
+    ),
+  };
+}
+
+/** What a press keeps of a cache after a pass: one selection a layer. @throws ArgumentError for what it cannot do here */
+export function selectAll(press: PassPress, entries: ModelEntries, target: Target): readonly LayerSelection[] {
+  if (press.kind === "model") return checkedSelections(press.name, entries, press.select(entries, target));
+  return entries.layers.map((layer) => selectEntries(press, layer, target));
+}
+
+/** Splits indices into lists that stand one after the other, `lengths` long, into indices of each list. */
+export function splitIndices(indices: Int32Array, lengths: readonly number[]): Int32Array[] {
+  let start = 0;
+  return lengths.map((length) => {
+    const first = start;
+    start += length;
+    return indices.filter((index) => index >= first && index < first + length).map((index) => index - first);
+  });
+}
+
+/** Lists one after the other. */
+export function join(lists: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  let start = 0;
+  for (const list of lists) {
+    result.set(list, start);
+    start += list.length;
+  }
+  return result;
+}
