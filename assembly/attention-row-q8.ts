@@ -22,7 +22,7 @@ export function attentionRowScratchQ8(headSize: i32, pageShift: i32): i32 {
   return headSize * 6 + 64 + 3 * <i32>WEIGHTS_BYTES + (headSize >> 5) * 4 + 3 * (headSize >> 5) * ((2 << pageShift) + 4);
 }
 
-/** As `attendRow`, over `layer.stored`; `parts`: [keyHeads][PARTS][group] partial results. */
+/** As `attendRow`, over `layer.stored`; `parts`: [kvHeads][PARTS][group] partial results. */
 export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
   const headSize = layer.headSize;
   const pageShift = layer.pageShift;
@@ -32,7 +32,7 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
   const weights = queryScales + 64;
   const inverses = weights + 3 * WEIGHTS_BYTES;
   const integers = inverses + (<usize>(headSize >> 5) << 2);
-  const items = layer.keyHeads * PARTS;
+  const items = layer.kvHeads * PARTS;
   for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
     const head = item / PARTS;
     const turn = item % PARTS;

@@ -29,13 +29,13 @@ export function rowPartsBytes(queryHeads: i32, headSize: i32): usize {
 
 /**
  * Computes the parts whose turn is this thread's. The row's own key stands in the pages already.
- * @param parts [keyHeads][PARTS][group] partial results
+ * @param parts [kvHeads][PARTS][group] partial results
  */
 export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
   const headSize = layer.headSize;
   const rowBytes = <usize>headSize << 2;
   const pageRows = 1 << layer.pageShift;
-  const items = layer.keyHeads * PARTS;
+  const items = layer.kvHeads * PARTS;
   for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
     const head = item / PARTS;
     const turn = item % PARTS;
@@ -75,7 +75,7 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
 export function mergeParts(layer: AttentionLayer, parts: usize, thread: i32, threads: i32): void {
   const headSize = layer.headSize;
   const group = layer.group;
-  const heads = layer.keyHeads * group;
+  const heads = layer.kvHeads * group;
   const step = partBytes(headSize) * group;
   for (let head = (heads * thread) / threads; head < (heads * (thread + 1)) / threads; head++) {
     const first = parts + step * PARTS * (head / group) + partBytes(headSize) * (head % group);

@@ -13,17 +13,17 @@ import { LANES, addValues, maskScores, runningSoftmax, scoreKeys, scoreWeights }
 export class AttentionLayer {
   /** [rows][queryHeads · headSize] f32, rotated; overwritten nowhere. */
   queries: usize;
-  /** [rows][keyHeads · headSize] f32, rotated keys and values of the batch's rows. */
+  /** [rows][kvHeads · headSize] f32, rotated keys and values of the batch's rows. */
   keys: usize;
   values: usize;
   /** [rows][queryHeads · headSize] f32. */
   outputs: usize;
-  /** [keyHeads] of {pages, entries, rotation base, unused}: 16 bytes each. Pages: [pages] addresses. Entries include the text's own rows. */
+  /** [kvHeads] of {pages, entries, rotation base, unused}: 16 bytes each. Pages: [pages] addresses. Entries include the text's own rows. */
   heads: usize;
   /** [segments] of {first row, rows, 1 if its keys stand in the pages, unused}: 16 bytes each. */
   segments: usize;
   segmentCount: i32;
-  keyHeads: i32;
+  kvHeads: i32;
   /** Query heads that share a key head. */
   group: i32;
   headSize: i32;
@@ -32,7 +32,7 @@ export class AttentionLayer {
   scale: f32;
   /** [rows][queryHeads][2] f32: largest score and 1 / sum of each query's softmax; 0 where nobody asks. */
   statistics: usize;
-  /** [keyHeads] addresses of f32 scores of the entries in the pages, or 0. */
+  /** [kvHeads] addresses of f32 scores of the entries in the pages, or 0. */
   scores: usize;
   /** [rows] f32 factors for summed scores, or 0 for the sharpest weight. */
   factors: usize;
@@ -56,7 +56,7 @@ export function attend(layer: AttentionLayer, scratch: usize, thread: i32, threa
   let item = 0;
   for (let segment = 0; segment < layer.segmentCount; segment++) {
     const lanes = load<i32>(layer.segments + (<usize>segment << 4), 4) * layer.group;
-    for (let head = 0; head < layer.keyHeads; head++) {
+    for (let head = 0; head < layer.kvHeads; head++) {
       for (let lane = 0; lane < lanes; lane += LANES) {
         if (item++ % threads == thread) attendTile(layer, layer.segments + (<usize>segment << 4), head, lane, scratch);
       }
@@ -103,7 +103,7 @@ function attendTile(layer: AttentionLayer, segment: usize, head: i32, firstLane:
     addValues(scores, page + (rowBytes << layer.pageShift), rowBytes, outputs, count, headSize);
   }
   if (!inPages) {
-    const stride = rowBytes * layer.keyHeads;
+    const stride = rowBytes * layer.kvHeads;
     const base = stride * firstRow + rowBytes * head;
     const own = min(rows, (firstLane + LANES - 1) / layer.group + 1);
     for (let start = 0; start < own; start += pageRows) {
@@ -128,7 +128,7 @@ function setLimits(limits: usize, firstLane: i32, group: i32, offset: i32): void
 @inline
 function laneOffset(layer: AttentionLayer, firstRow: i32, rows: i32, head: i32, lane: i32): usize {
   const last = min(lane, rows * layer.group - 1);
-  return <usize>((firstRow + last / layer.group) * layer.keyHeads * layer.group + head * layer.group + (last % layer.group));
+  return <usize>((firstRow + last / layer.group) * layer.kvHeads * layer.group + head * layer.group + (last % layer.group));
 }
 
 function loadQueries(layer: AttentionLayer, firstRow: i32, rows: i32, head: i32, firstLane: i32, target: usize): void {
@@ -173,7 +173,7 @@ export function scoreEntries(layer: AttentionLayer, scratch: usize, thread: i32,
     if (load<i32>(entryOfSegment, 8)) continue;
     const firstRow = load<i32>(entryOfSegment);
     const rows = load<i32>(entryOfSegment, 4);
-    for (let head = 0; head < layer.keyHeads; head++) {
+    for (let head = 0; head < layer.kvHeads; head++) {
       const entry = layer.heads + (<usize>head << 4);
       const entries = load<i32>(entry, 4);
       const target = load<usize>(layer.scores + (<usize>head << 2));

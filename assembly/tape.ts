@@ -170,13 +170,13 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         const rows = word(tape, 6);
         const first = share(rows, thread, threads);
         const end = share(rows, next, threads);
-        const keyStride = <usize>(layer.keyHeads * layer.headSize) << 2;
+        const keyStride = <usize>(layer.kvHeads * layer.headSize) << 2;
         rotateRows(
-          layer.queries, keyStride * layer.group, layer.keyHeads * layer.group, layer.group, layer.headSize, word(tape, 4),
+          layer.queries, keyStride * layer.group, layer.kvHeads * layer.group, layer.group, layer.headSize, word(tape, 4),
           rotations, word(tape, 3), layer.heads, number(tape, 5), first, end,
         );
         rotateRows(
-          layer.keys, keyStride, layer.keyHeads, 1, layer.headSize, word(tape, 4),
+          layer.keys, keyStride, layer.kvHeads, 1, layer.headSize, word(tape, 4),
           rotations, word(tape, 3), layer.heads, number(tape, 5), first, end,
         );
         tape += 28;
@@ -187,10 +187,10 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
         const rows = word(tape, 2);
         const headBytes = <usize>layer.headSize << 2;
-        for (let head = thread; head < layer.keyHeads; head += threads) {
+        for (let head = thread; head < layer.kvHeads; head += threads) {
           const entry = layer.stored + (<usize>head << 4);
           appendRows(
-            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.keyHeads,
+            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.kvHeads,
             load<usize>(entry), load<i32>(entry, 4) - rows, rows, layer.headSize, layer.pageShift,
           );
         }
@@ -259,10 +259,10 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
         const rows = word(tape, 2);
         const headBytes = <usize>layer.headSize << 2;
-        for (let head = thread; head < layer.keyHeads; head += threads) {
+        for (let head = thread; head < layer.kvHeads; head += threads) {
           const entry = layer.stored + (<usize>head << 4);
           appendRowsQ8(
-            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.keyHeads,
+            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.kvHeads,
             load<usize>(entry), load<i32>(entry, 4) - rows, rows, load<i32>(entry, 8), layer.headSize, layer.pageShift,
           );
         }
@@ -272,7 +272,7 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
       case Operation.ExpandQ8: {
         // layer
         const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
-        for (let head = 0; head < layer.keyHeads; head++) {
+        for (let head = 0; head < layer.kvHeads; head++) {
           const stored = layer.stored + (<usize>head << 4);
           const pages = load<usize>(stored);
           const targets = load<usize>(layer.heads + (<usize>head << 4));

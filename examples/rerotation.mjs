@@ -32,7 +32,7 @@ await row(chapter, 1024, "the same survivors, re-rotated", () => {
 await row(chapter, 128, "`siskin`, contiguous, read once for each question", () => answersEach(chapter, 128));
 
 // Four windows.
-const unbounded = { scheme: "original", window: Number.POSITIVE_INFINITY };
+const unbounded = { scheme: "original", contextSize: Number.POSITIVE_INFINITY };
 await row(story, "all", "original positions", () => answers(story, readWhole(story, { scheme: "original" })));
 await row(story, "all", "the same, the window's limit lifted", () => answers(story, readWhole(story, unbounded)));
 await row(story, 512, "`siskin`, original positions", async () =>
@@ -91,7 +91,7 @@ async function answersEach({ tokens, questions }, budget) {
 /** A session that has read a document in one piece, as it is. */
 function readWhole(document, options) {
   const session = model.createSession(options);
-  session.prefill([...model.prompt.head, ...document.tokens]);
+  session.prefill([...model.frame.head, ...document.tokens]);
   return session;
 }
 
@@ -112,8 +112,8 @@ async function choose(document, budget) {
 
 /** The same entries for all layers and heads. */
 function everywhere(entries) {
-  const { layers, keyHeads } = model.config;
-  return Array.from({ length: layers }, () => Array.from({ length: keyHeads }, () => entries));
+  const { layers, kvHeads } = model.config;
+  return Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => entries));
 }
 
 /**
@@ -123,7 +123,7 @@ function everywhere(entries) {
 function stale(entries) {
   const select = (layer) => {
     const { headSize, frequencies } = layer;
-    const heads = Array.from({ length: layer.keyHeads }, (_, head) => layer.keys(head));
+    const heads = Array.from({ length: layer.kvHeads }, (_, head) => layer.keys(head));
     return {
       kept: heads.map(() => entries),
       keys: heads.map((keys) => turnForward(keys, entries, headSize, frequencies.inverseFrequencies)),

@@ -66,6 +66,6 @@ export class NumericError extends SiskinError {
 }
 
 /** This runtime cannot do what is asked: no WebAssembly SIMD, no file system, no threads. */
-export class RuntimeError extends SiskinError {
-  override name = "RuntimeError";
+export class UnsupportedError extends SiskinError {
+  override name = "UnsupportedError";
 }

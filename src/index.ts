@@ -12,7 +12,7 @@ export { type CurOptions, cur } from "./press/methods/cur.ts";
 export { type DuoAttentionOptions, duoAttention } from "./press/methods/duo-attention.ts";
 export { type ExpectedAttentionOptions, expectedAttention } from "./press/methods/expected-attention.ts";
 export { type FinchOptions, finch } from "./press/methods/finch.ts";
-export { type FinchPressOptions, finchPress } from "./press/methods/finch-whole-pass.ts";
+export { type FinchPressOptions, finchWholePass } from "./press/methods/finch-whole-pass.ts";
 export { keyDiff } from "./press/methods/keydiff.ts";
 export { knorm } from "./press/methods/knorm.ts";
 export { type KVComposeOptions, kvCompose } from "./press/methods/kvcompose.ts";

@@ -15,13 +15,13 @@ const CHUNK = 512;
 
 export async function compression({ quick }: SuiteOptions): Promise<Table> {
   const model = await loadModel(NANO);
-  const { core, decoder, config, prompt } = model;
+  const { core, decoder, config, frame } = model;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
-  const full = new Cache(pool, config.layers, config.keyHeads, "contiguous");
+  const full = new Cache(pool, config.layers, config.kvHeads, "contiguous");
   const tokens = promptTokens(model, BUDGET + CHUNK);
   decoder.forward(full, { text: tokens.slice(0, BUDGET), hidden: false });
   const text = tokens.slice(BUDGET);
-  const questions = openDocument("chapter")!.questions.map((question) => prompt.question(question));
+  const questions = openDocument("chapter")!.questions.map((question) => frame.question(question));
   const entries = BUDGET + CHUNK;
   const scores = core.allocate(Math.ceil(entries / PAGE_ENTRIES) * PAGE_ENTRIES * 4);
 

@@ -29,7 +29,7 @@ interface Attempt {
 /** Entries are keys and values, in the form of the pool's pages. A page is shared between forks until one of them writes to it. */
 export class KeyValueCache {
   readonly layers: number;
-  readonly keyHeads: number;
+  readonly kvHeads: number;
   readonly scheme: Scheme;
   readonly #pool: PagePool;
   readonly #core: Core;
@@ -38,17 +38,17 @@ export class KeyValueCache {
   #attempt: Attempt | undefined;
   /** Tokens read in all, kept or not. */
   #absolutePosition = 0;
-  /** The heads' entries, then their page addresses, [layers · keyHeads][capacity]; rebuilt when a head outgrows it. */
+  /** The heads' entries, then their page addresses, [layers · kvHeads][capacity]; rebuilt when a head outgrows it. */
   #table = 0;
   #pageCapacity = 0;
 
-  constructor(pool: PagePool, layers: number, keyHeads: number, scheme: Scheme) {
+  constructor(pool: PagePool, layers: number, kvHeads: number, scheme: Scheme) {
     this.#pool = pool;
     this.#core = pool.core;
     this.layers = layers;
-    this.keyHeads = keyHeads;
+    this.kvHeads = kvHeads;
     this.scheme = scheme;
-    this.#heads = Array.from({ length: layers * keyHeads }, () => new CachedHead(pool));
+    this.#heads = Array.from({ length: layers * kvHeads }, () => new CachedHead(pool));
   }
 
   get headSize(): number {
@@ -249,7 +249,7 @@ export class KeyValueCache {
   ): void {
     const chosen: { list: Int32Array; content: Content }[] = [];
     for (let layer = 0; layer < this.layers; layer++) {
-      for (let head = 0; head < this.keyHeads; head++) {
+      for (let head = 0; head < this.kvHeads; head++) {
         const list = indices(layer, head);
         checkIndices(list, this.length(layer, head), layer, head);
         chosen.push({ list, content: content(layer, head) });
@@ -299,7 +299,7 @@ export class KeyValueCache {
 
   /**
    * Fills a cache that holds nothing yet with what `savePages` and `positions` gave of one in the same form and scheme.
-   * @param heads for layer l and head h at l · keyHeads + h: positions [entries], pages [pages, pageBytes]
+   * @param heads for layer l and head h at l · kvHeads + h: positions [entries], pages [pages, pageBytes]
    * @throws MemoryError; the cache should then be disposed
    */
   restore(
@@ -318,7 +318,7 @@ export class KeyValueCache {
 
   /** A cache of the same content that shares all pages until either side writes. */
   fork(): KeyValueCache {
-    const copy = new KeyValueCache(this.#pool, this.layers, this.keyHeads, this.scheme);
+    const copy = new KeyValueCache(this.#pool, this.layers, this.kvHeads, this.scheme);
     for (const [index, head] of this.#heads.entries()) copy.#heads[index] = head.fork();
     copy.#absolutePosition = this.#absolutePosition;
     return copy;
@@ -334,12 +334,12 @@ export class KeyValueCache {
 
   #head(layer: number, head: number): CachedHead {
     const isIndex = (index: number, count: number) => Number.isInteger(index) && index >= 0 && index < count;
-    if (!isIndex(layer, this.layers) || !isIndex(head, this.keyHeads)) {
+    if (!isIndex(layer, this.layers) || !isIndex(head, this.kvHeads)) {
       throw new ArgumentError(
-        `Layer ${show(layer)}, head ${show(head)}: there are ${this.layers} layers of ${this.keyHeads} KV heads`,
+        `Layer ${show(layer)}, head ${show(head)}: there are ${this.layers} layers of ${this.kvHeads} KV heads`,
       );
     }
-    return this.#heads[layer * this.keyHeads + head]!;
+    return this.#heads[layer * this.kvHeads + head]!;
   }
 
   #tableBytes(pageCapacity: number): number {

@@ -7,33 +7,33 @@ import { PAGE_ENTRIES } from "./page-form.ts";
 export class Expansion {
   readonly #core: Core;
   readonly #layers: number;
-  readonly #keyHeads: number;
+  readonly #kvHeads: number;
   readonly #pageBytes: number;
   #pointer = 0;
   #pages = 0;
 
-  constructor(core: Core, layers: number, keyHeads: number, headSize: number) {
+  constructor(core: Core, layers: number, kvHeads: number, headSize: number) {
     this.#core = core;
     this.#layers = layers;
-    this.#keyHeads = keyHeads;
+    this.#kvHeads = kvHeads;
     this.#pageBytes = PAGE_ENTRIES * headSize * 8;
   }
 
   /**
-   * A table like that of the cache, [layers][keyHeads], whose pages are f32 and the same for all layers.
+   * A table like that of the cache, [layers][kvHeads], whose pages are f32 and the same for all layers.
    * @param stored address of the cache's table
    * @throws MemoryError
    */
   table(stored: number): number {
     const core = this.#core;
-    const heads = this.#layers * this.#keyHeads;
+    const heads = this.#layers * this.#kvHeads;
     const entries = core.i32(stored, heads * 4).slice();
     let longest = 1;
     for (let head = 0; head < heads; head++) longest = Math.max(longest, entries[head * 4 + 1]!);
     this.#ensure(Math.ceil(longest / PAGE_ENTRIES));
     const lists = this.#pointer + heads * HEAD_ENTRY_BYTES;
     const listBytes = this.#pages * 4;
-    for (let head = 0; head < heads; head++) entries[head * 4] = lists + (head % this.#keyHeads) * listBytes;
+    for (let head = 0; head < heads; head++) entries[head * 4] = lists + (head % this.#kvHeads) * listBytes;
     core.i32(this.#pointer, heads * 4).set(entries);
     return this.#pointer;
   }
@@ -48,13 +48,13 @@ export class Expansion {
   #ensure(pages: number): void {
     if (pages <= this.#pages) return;
     this.dispose();
-    const tableBytes = this.#layers * this.#keyHeads * HEAD_ENTRY_BYTES;
-    const headerBytes = Math.ceil((tableBytes + this.#keyHeads * pages * 4) / 64) * 64;
-    this.#pointer = this.#core.allocate(headerBytes + this.#keyHeads * pages * this.#pageBytes);
+    const tableBytes = this.#layers * this.#kvHeads * HEAD_ENTRY_BYTES;
+    const headerBytes = Math.ceil((tableBytes + this.#kvHeads * pages * 4) / 64) * 64;
+    this.#pointer = this.#core.allocate(headerBytes + this.#kvHeads * pages * this.#pageBytes);
     this.#pages = pages;
     const first = this.#pointer + headerBytes;
     this.#core
-      .u32(this.#pointer + tableBytes, this.#keyHeads * pages)
-      .set(Uint32Array.from({ length: this.#keyHeads * pages }, (_, page) => first + page * this.#pageBytes));
+      .u32(this.#pointer + tableBytes, this.#kvHeads * pages)
+      .set(Uint32Array.from({ length: this.#kvHeads * pages }, (_, page) => first + page * this.#pageBytes));
   }
 }

@@ -174,7 +174,7 @@ async function printJson(
   const result = {
     answers,
     // Of the document, without the prompt's head.
-    tokens: session.absolutePosition - model.prompt.head.length,
+    tokens: session.absolutePosition - model.frame.head.length,
     seconds: Number(seconds.toFixed(3)),
     cacheEntries: session.cacheLength(0, 0),
     cacheBytes: session.byteLength,

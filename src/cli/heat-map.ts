@@ -21,12 +21,12 @@ export function heatMap(session: Session, tokens: Int32Array): HeatMap {
   const first = session.absolutePosition - tokens.length;
   const layers = Array.from({ length: config.layers }, (_, layer) =>
     countKept(
-      Array.from({ length: config.keyHeads }, (_, head) => session.positions(layer, head)),
+      Array.from({ length: config.kvHeads }, (_, head) => session.positions(layer, head)),
       first,
       tokens.length,
     ),
   );
-  return { texts, heads: config.keyHeads, layers };
+  return { texts, heads: config.kvHeads, layers };
 }
 
 /**

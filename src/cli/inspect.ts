@@ -42,7 +42,7 @@ function describe({ name, config, tensors, tokenizer, memory }: Model) {
     },
     memory,
     /** Of one token in the cache, over all layers and heads, in f32. */
-    cacheBytesPerToken: 2 * config.layers * config.keyHeads * config.headSize * 4,
+    cacheBytesPerToken: 2 * config.layers * config.kvHeads * config.headSize * 4,
   };
 }
 
@@ -62,7 +62,7 @@ function text({
     model: name,
     parameters: count(parameters),
     architecture: `${config.architecture}, ${config.layers} layers, width ${config.hiddenSize}, feed-forward ${config.intermediateSize}`,
-    attention: `${config.queryHeads} query heads, ${config.keyHeads} KV heads of ${config.headSize}`,
+    attention: `${config.queryHeads} query heads, ${config.kvHeads} KV heads of ${config.headSize}`,
     window: `${count(config.maxPositions)} tokens`,
     rotary: `${rotary}, theta ${theta}${settings.join("")}`,
     output: config.tiedEmbeddings ? "the embedding" : "its own matrix",

@@ -10,7 +10,7 @@ export interface AttentionLayer {
   heads: number;
   segments: number;
   segmentCount: number;
-  keyHeads: number;
+  kvHeads: number;
   group: number;
   headSize: number;
   pageShift: number;
@@ -39,7 +39,7 @@ export function writeAttentionLayer(core: Core, pointer: number, layer: Attentio
       layer.heads,
       layer.segments,
       layer.segmentCount,
-      layer.keyHeads,
+      layer.kvHeads,
       layer.group,
       layer.headSize,
       layer.pageShift,

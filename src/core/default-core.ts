@@ -1,5 +1,5 @@
 /** The core that tensors live on: one for the whole program, made when the first tensor is. */
-import { RuntimeError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import { Core } from "./core.ts";
 import { bestFlavour, type Flavour, loadError } from "./module.ts";
 
@@ -18,7 +18,7 @@ export function createLoadCore(source: CoreProvider) {
   /**
    * Makes the core ready for tensors. Needed in browsers, where nothing can be loaded at once; elsewhere the first
    * tensor does it. Calling it again does nothing.
-   * @throws RuntimeError where WebAssembly has no SIMD or the core's file cannot be reached
+   * @throws UnsupportedError where WebAssembly has no SIMD or the core's file cannot be reached
    */
   return async function loadCore(): Promise<void> {
     if (core) return;
@@ -39,11 +39,11 @@ async function load(source: CoreProvider): Promise<void> {
   }
 }
 
-/** The core that tensors live on. @throws RuntimeError where it must be waited for and was not, or cannot be loaded */
+/** The core that tensors live on. @throws UnsupportedError where it must be waited for and was not, or cannot be loaded */
 export function defaultCore(): Core {
   if (core) return core;
   if (!provider || !("now" in provider)) {
-    throw new RuntimeError("This runtime cannot load the core at once: await loadCore() before the first tensor");
+    throw new UnsupportedError("This runtime cannot load the core at once: await loadCore() before the first tensor");
   }
   const flavour = bestFlavour(false);
   try {

@@ -1,6 +1,6 @@
 /** Which build of the core a runtime can run, and an instance of it on a memory of its own. */
 import { instantiateSync } from "@assemblyscript/loader";
-import { ArgumentError, RuntimeError, SiskinError } from "../errors.ts";
+import { ArgumentError, SiskinError, UnsupportedError } from "../errors.ts";
 import { type Kernels, kernelNames } from "./kernels.ts";
 
 /** The builds of the core: with or without relaxed SIMD, on a memory of one thread or a shared one. */
@@ -18,10 +18,10 @@ const relaxedProbe = new Uint8Array([
 
 /**
  * The best flavour for this runtime, found by asking it, never by its name.
- * @throws RuntimeError where WebAssembly has no SIMD
+ * @throws UnsupportedError where WebAssembly has no SIMD
  */
 export function bestFlavour(shared: boolean): Flavour {
-  if (!WebAssembly.validate(simdProbe)) throw new RuntimeError("This runtime has no WebAssembly SIMD (128 bit)");
+  if (!WebAssembly.validate(simdProbe)) throw new UnsupportedError("This runtime has no WebAssembly SIMD (128 bit)");
   const kind = WebAssembly.validate(relaxedProbe) ? "relaxed" : "baseline";
   return shared ? `${kind}-shared` : kind;
 }
@@ -69,5 +69,5 @@ function checkModule(module: unknown): void {
 
 /** Why a core could not be had, as an error of this package. */
 export function loadError(cause: unknown): Error {
-  return cause instanceof SiskinError ? cause : new RuntimeError(`The core cannot be loaded: ${cause}`, { cause });
+  return cause instanceof SiskinError ? cause : new UnsupportedError(`The core cannot be loaded: ${cause}`, { cause });
 }

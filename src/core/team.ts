@@ -1,5 +1,5 @@
 /** The threads of one core: workers that each run their share of every tape beside the thread that calls. */
-import { DisposedError, RuntimeError } from "../errors.ts";
+import { DisposedError, UnsupportedError } from "../errors.ts";
 import type { Core } from "./core.ts";
 import { abandon, TEAM_RECORD_BYTES, TeamWord } from "./team-record.ts";
 
@@ -58,7 +58,7 @@ export class Team {
    * A team of so many threads, the calling one included.
    * @param module what `core` was made of; with more than one thread a build for shared memory
    * @param scratchBytes for each thread
-   * @throws RuntimeError when a worker cannot be started; none is left running then
+   * @throws UnsupportedError when a worker cannot be started; none is left running then
    */
   static async start(
     core: Core,
@@ -76,7 +76,7 @@ export class Team {
       const failure = (await Promise.allSettled(tasks)).find((result) => result.status === "rejected");
       if (failure) {
         team.dispose();
-        throw new RuntimeError("A worker thread could not be started", { cause: failure.reason });
+        throw new UnsupportedError("A worker thread could not be started", { cause: failure.reason });
       }
     }
     return team;
@@ -87,11 +87,11 @@ export class Team {
     return this.#threads;
   }
 
-  /** @throws RuntimeError when a thread has died or trapped: the model is then of no more use; DisposedError */
+  /** @throws UnsupportedError when a thread has died or trapped: the model is then of no more use; DisposedError */
   check(): void {
     if (this.#disposed) throw new DisposedError("This model has been disposed");
     if (this.#lost) {
-      throw new RuntimeError("A thread has died: load the model anew", { cause: this.#lost.cause });
+      throw new UnsupportedError("A thread has died: load the model anew", { cause: this.#lost.cause });
     }
   }
 

@@ -65,20 +65,20 @@ async function attempt(
   task: Task,
   signal: AbortSignal | undefined,
 ) {
-  const { prompt } = model;
-  const question = prompt.question(task.question);
-  const asked = question.subarray(0, question.length - prompt.tail.length);
+  const { frame } = model;
+  const question = frame.question(task.question);
+  const asked = question.subarray(0, question.length - frame.tail.length);
   const press = make?.(asked.length);
   const maxTokens = ANSWER_TOKENS + MORE_TOKENS * (task.answers.length - 1);
   // Beyond the model's window too: what becomes of answers there is part of the picture.
-  const room = prompt.head.length + task.tokens.length + question.length + maxTokens;
-  const window = Math.max(room, model.config.maxPositions);
-  const session = model.createSession({ scheme: cell.scheme, cache: cell.cache, window });
+  const room = frame.head.length + task.tokens.length + question.length + maxTokens;
+  const contextSize = Math.max(room, model.config.maxPositions);
+  const session = model.createSession({ scheme: cell.scheme, cache: cell.cache, contextSize });
   try {
     const inPass = cell.kept?.ratio !== undefined && press?.kind !== "question" && cell.question === "known";
     await readTask(session, cell, press, inPass ? [...task.tokens, ...asked] : task.tokens, task.question, signal);
-    const figures = { evidence: scoreEvidence(session, task, prompt.head.length), entries: meanEntries(session) };
-    if (inPass) session.prefill(prompt.tail);
+    const figures = { evidence: scoreEvidence(session, task, frame.head.length), entries: meanEntries(session) };
+    if (inPass) session.prefill(frame.tail);
     const pieces = inPass
       ? session.generate("", { maxTokens, signal })
       : session.ask(task.question, { maxTokens, signal });
@@ -102,7 +102,7 @@ async function readTask(
   text: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { head } = session.model.prompt;
+  const { head } = session.model.frame;
   const whole = [...head, ...Array.from(tokens)];
   if (!kept || !press) {
     session.prefill(whole);
@@ -119,10 +119,10 @@ async function readTask(
 }
 
 function meanEntries(session: Session): number {
-  const { layers, keyHeads } = session.model.config;
+  const { layers, kvHeads } = session.model.config;
   let sum = 0;
   for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < keyHeads; head++) sum += session.cacheLength(layer, head);
+    for (let head = 0; head < kvHeads; head++) sum += session.cacheLength(layer, head);
   }
-  return sum / (layers * keyHeads);
+  return sum / (layers * kvHeads);
 }

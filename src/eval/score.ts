@@ -13,15 +13,15 @@ export function scoreAnswer(answer: string, expected: readonly string[]): number
  * @param offset tokens of the session before the document
  */
 export function scoreEvidence(session: Session, { evidence }: Pick<Task, "evidence">, offset: number): number {
-  const { layers, keyHeads } = session.model.config;
+  const { layers, kvHeads } = session.model.config;
   const wanted = new Set(
     evidence.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, index) => offset + first + index)),
   );
   let kept = 0;
   for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < keyHeads; head++) {
+    for (let head = 0; head < kvHeads; head++) {
       for (const position of session.positions(layer, head)) if (wanted.has(position)) kept++;
     }
   }
-  return kept / (wanted.size * layers * keyHeads);
+  return kept / (wanted.size * layers * kvHeads);
 }

@@ -1,5 +1,5 @@
 /** A file behind a URL: one GET, read as it arrives. */
-import { RuntimeError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import { type ByteSource, bytesSource } from "./source.ts";
 import { streamSource } from "./stream-source.ts";
 
@@ -16,7 +16,7 @@ export interface FetchOptions {
 /**
  * Undefined when the server says that there is no such file (404, 410).
  *
- * @throws RuntimeError for any other status but success, or when the server cannot be reached; an abort throws the
+ * @throws UnsupportedError for any other status but success, or when the server cannot be reached; an abort throws the
  *   signal's own reason
  */
 export async function fetchSource(url: string, options: FetchOptions = {}): Promise<ByteSource | undefined> {
@@ -27,12 +27,12 @@ export async function fetchSource(url: string, options: FetchOptions = {}): Prom
     response = await fetch(url, signal ? { signal } : {});
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new RuntimeError(`${url}: the server cannot be reached`, { cause });
+    throw new UnsupportedError(`${url}: the server cannot be reached`, { cause });
   }
   if (!response.ok) {
     await response.body?.cancel().catch(() => {});
     if (response.status === 404 || response.status === 410) return undefined;
-    throw new RuntimeError(`${url}: the server answered ${response.status} ${response.statusText}`.trimEnd());
+    throw new UnsupportedError(`${url}: the server answered ${response.status} ${response.statusText}`.trimEnd());
   }
   if (!response.body) return bytesSource(url, new Uint8Array(0));
   return streamSource(url, response.body, { byteLength: announcedLength(response.headers), signal });

@@ -1,5 +1,5 @@
 /** The files that a model is made of, by name. */
-import { ArgumentError, RuntimeError } from "../errors.ts";
+import { ArgumentError, UnsupportedError } from "../errors.ts";
 import { show } from "../show.ts";
 import { type FetchOptions, fetchSource } from "./fetch-source.ts";
 import { type ByteSource, blobSource, bytesSource } from "./source.ts";
@@ -11,7 +11,7 @@ export interface FileSet {
    * Undefined when there is no such file.
    *
    * @throws ArgumentError for a name that is not that of a file in this very folder
-   * @throws RuntimeError when the medium fails
+   * @throws UnsupportedError when the medium fails
    */
   open(name: string): Promise<ByteSource | undefined>;
 }
@@ -21,7 +21,7 @@ export interface FolderSet extends FileSet {
   /**
    * The files in such a folder, and their names: undefined where they cannot be known.
    *
-   * @throws RuntimeError when the medium fails
+   * @throws UnsupportedError when the medium fails
    */
   folder(name: string): Promise<{ readonly names: readonly string[] | undefined; readonly files: FileSet }>;
 }
@@ -68,7 +68,7 @@ export function urlFiles(base: URL | string, options: FetchOptions = {}): Folder
  * A source over whatever a user hands over.
  *
  * @throws ArgumentError for anything else, and for a stream that is being read
- * @throws RuntimeError when a URL leads nowhere
+ * @throws UnsupportedError when a URL leads nowhere
  */
 export async function dataSource(name: string, data: FileData, options: FetchOptions = {}): Promise<ByteSource> {
   if (data instanceof Uint8Array || data instanceof ArrayBuffer) return bytesSource(name, data);
@@ -76,7 +76,7 @@ export async function dataSource(name: string, data: FileData, options: FetchOpt
   if (data instanceof ReadableStream) return streamSource(name, data, { signal: options.signal });
   if (data instanceof URL || typeof data === "string") {
     const source = await fetchSource(String(data), options);
-    if (!source) throw new RuntimeError(`${data}: there is no such file`);
+    if (!source) throw new UnsupportedError(`${data}: there is no such file`);
     return source;
   }
   throw new ArgumentError(`${name}: a file is a Blob, bytes, a ReadableStream or a URL`);

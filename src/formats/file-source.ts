@@ -1,7 +1,7 @@
 /** Files and folders of Node, Deno and Bun as sources; the only file of formats/ that needs a file system. */
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { FormatError, RuntimeError } from "../errors.ts";
+import { FormatError, UnsupportedError } from "../errors.ts";
 import { checkFileName, type FolderSet } from "./file-set.ts";
 import type { Siblings } from "./gguf-parts.ts";
 import { type ByteSource, checkEnd, checkLimit } from "./source.ts";
@@ -12,7 +12,7 @@ const readBytesAtOnce = 1 << 30;
 /**
  * Undefined when there is no such file. Reads go straight into their target.
  *
- * @throws RuntimeError when it cannot be opened, or is not a file
+ * @throws UnsupportedError when it cannot be opened, or is not a file
  */
 export async function fileSource(path: string): Promise<ByteSource | undefined> {
   const name = basename(path);
@@ -21,13 +21,13 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
   try {
     // Before it is opened: that of a pipe waits for a writer.
     const status = await stat(path);
-    if (!status.isFile()) throw new RuntimeError(`${path}: is not a file`);
+    if (!status.isFile()) throw new UnsupportedError(`${path}: is not a file`);
     byteLength = status.size;
     handle = await open(path, "r");
   } catch (cause) {
-    if (cause instanceof RuntimeError) throw cause;
+    if (cause instanceof UnsupportedError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new RuntimeError(`${path}: cannot be opened`, { cause });
+    throw new UnsupportedError(`${path}: cannot be opened`, { cause });
   }
   const source: ByteSource = {
     name,
@@ -38,7 +38,7 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
       for (let done = 0; done < target.length; ) {
         const wanted = Math.min(target.length - done, readBytesAtOnce);
         const { bytesRead } = await handle.read(target, done, wanted, offset + done).catch((cause) => {
-          throw new RuntimeError(`${path}: could not be read`, { cause });
+          throw new UnsupportedError(`${path}: could not be read`, { cause });
         });
         if (bytesRead === 0) throw new FormatError(name, "was made shorter while it was read", offset + done);
         done += bytesRead;
@@ -62,7 +62,7 @@ export function folderFiles(folder: string): FolderSet {
       const path = join(folder, name);
       const names = await readdir(path).catch((cause) => {
         if (["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return [];
-        throw new RuntimeError(`${path}: cannot be read`, { cause });
+        throw new UnsupportedError(`${path}: cannot be read`, { cause });
       });
       return { names, files: folderFiles(path) };
     },

@@ -1,5 +1,5 @@
 /** Where the bytes of a model come from: one interface over memory, Blob, stream, URL and file. */
-import { FormatError, RuntimeError } from "../errors.ts";
+import { FormatError, UnsupportedError } from "../errors.ts";
 
 /** Bytes of one file, read forwards (random access where the medium allows). Reads must not overlap in time. */
 export interface ByteSource {
@@ -13,7 +13,7 @@ export interface ByteSource {
    * Fills the whole of `target`, which may be a view of a WebAssembly memory (that must not grow meanwhile).
    *
    * @throws FormatError naming the byte where the file ended, when that is too early
-   * @throws RuntimeError when the medium fails
+   * @throws UnsupportedError when the medium fails
    */
   readInto(offset: number, target: Uint8Array): Promise<void>;
   /**
@@ -73,7 +73,7 @@ async function blobBytes(name: string, blob: Blob): Promise<Uint8Array<ArrayBuff
   try {
     return new Uint8Array(await blob.arrayBuffer());
   } catch (cause) {
-    throw new RuntimeError(`${name}: could not be read`, { cause });
+    throw new UnsupportedError(`${name}: could not be read`, { cause });
   }
 }
 

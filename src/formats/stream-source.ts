@@ -1,5 +1,5 @@
 /** A web stream as a source of bytes: forwards only, holding no more than the piece that arrived last. */
-import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
+import { ArgumentError, FormatError, UnsupportedError } from "../errors.ts";
 import { pause } from "../pause.ts";
 import { type ByteSource, checkLimit } from "./source.ts";
 
@@ -41,7 +41,7 @@ export function streamSource(
       result = await reader.read();
     } catch (cause) {
       signal?.throwIfAborted();
-      throw new RuntimeError(`${name}: the connection was lost at byte ${position}`, { cause });
+      throw new UnsupportedError(`${name}: the connection was lost at byte ${position}`, { cause });
     }
     if (result.done) return false;
     if (!ArrayBuffer.isView(result.value)) throw new FormatError(name, "is a stream of something else than bytes");

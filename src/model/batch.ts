@@ -29,7 +29,7 @@ export interface Recording {
   readonly rows: number;
   /** [layers][rows][queryHeads · headSize] */
   readonly queries: number;
-  /** [layers][rows][keyHeads · headSize] */
+  /** [layers][rows][kvHeads · headSize] */
   readonly keys: number;
   /** Hidden states behind the attention norm: [layers][rows][hiddenSize]. */
   readonly normed: number;

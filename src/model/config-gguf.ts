@@ -41,7 +41,7 @@ export function configFromGguf(
     intermediateSize: sameInAll.count(`${prefix}feed_forward_length`),
     layers,
     queryHeads,
-    keyHeads: sameInAll.count(`${prefix}attention.head_count_kv`, queryHeads),
+    kvHeads: sameInAll.count(`${prefix}attention.head_count_kv`, queryHeads),
     headSize: reader.count(`${prefix}attention.key_length`, hiddenSize / queryHeads),
     maxPositions: reader.count(`${prefix}context_length`),
     normEpsilon: reader.number(`${prefix}attention.layer_norm_rms_epsilon`),

@@ -31,7 +31,7 @@ export function configFromJson(json: Record<string, unknown>, file: string): Mod
     intermediateSize: reader.count("intermediate_size"),
     layers: reader.count("num_hidden_layers"),
     queryHeads,
-    keyHeads: reader.count("num_key_value_heads", queryHeads),
+    kvHeads: reader.count("num_key_value_heads", queryHeads),
     headSize: reader.count("head_dim", hiddenSize / queryHeads),
     maxPositions,
     normEpsilon: reader.number("rms_norm_eps", 1e-6),

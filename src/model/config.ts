@@ -11,7 +11,7 @@ export interface ModelConfig {
   readonly intermediateSize: number;
   readonly layers: number;
   readonly queryHeads: number;
-  readonly keyHeads: number;
+  readonly kvHeads: number;
   readonly headSize: number;
   /** The model's window: positions it was trained on. */
   readonly maxPositions: number;
@@ -76,9 +76,9 @@ export class ConfigReader {
 
 /** @throws FormatError for sizes that do not fit together */
 export function checkedConfig(file: string, config: ModelConfig): ModelConfig {
-  const { queryHeads, keyHeads, headSize } = config;
-  if (queryHeads % keyHeads !== 0) {
-    throw new FormatError(file, `${queryHeads} query heads do not share ${keyHeads} KV heads evenly`);
+  const { queryHeads, kvHeads, headSize } = config;
+  if (queryHeads % kvHeads !== 0) {
+    throw new FormatError(file, `${queryHeads} query heads do not share ${kvHeads} KV heads evenly`);
   }
   if (headSize % 2 !== 0) {
     throw new FormatError(file, `a head size of ${headSize} is not supported: its dimensions turn in pairs`);

@@ -52,7 +52,7 @@ export class Decoder {
     const held = heldFrequencies(frequencies, this.layout);
     this.rotations = new RotationRows(core, held);
     this.#shortRotations = new ShortRotationRows(core, held);
-    this.#expansion = new Expansion(core, config.layers, config.keyHeads, packedSizeOf(this.layout.head));
+    this.#expansion = new Expansion(core, config.layers, config.kvHeads, packedSizeOf(this.layout.head));
   }
 
   /**
@@ -181,7 +181,7 @@ export class Decoder {
   /** Writes tokens, segments, the layers' records and the rows' places. */
   #writeBatch(parts: WorkspaceParts, cache: KeyValueCache, batch: Batch, questions: readonly Int32Array[]): void {
     const core = this.#core;
-    const { layers, keyHeads, queryHeads, headSize } = this.config;
+    const { layers, kvHeads, queryHeads, headSize } = this.config;
     const textRows = batch.text.length;
     const segments: number[] = [];
     if (textRows) segments.push(0, textRows, 1, 0);
@@ -218,28 +218,28 @@ export class Decoder {
     core.u32(parts.rotationCell, 1)[0] = rotations.pointer;
     if (batch.scoring?.factors) core.f32(parts.factors + textRows * 4, row - textRows).set(batch.scoring.factors);
     for (let layer = 0; layer < layers; layer++) {
-      const scores = parts.scores + layer * keyHeads * 4;
+      const scores = parts.scores + layer * kvHeads * 4;
       if (batch.scoring) {
         const { target } = batch.scoring;
-        core.u32(scores, keyHeads).set(Array.from({ length: keyHeads }, (_, head) => target(layer, head)));
+        core.u32(scores, kvHeads).set(Array.from({ length: kvHeads }, (_, head) => target(layer, head)));
       }
       writeAttentionLayer(core, parts.layers + layer * ATTENTION_LAYER_BYTES, {
         queries: parts.queries,
         keys: parts.keys,
         values: parts.values,
         outputs: parts.attended,
-        heads: heads + layer * keyHeads * HEAD_ENTRY_BYTES,
+        heads: heads + layer * kvHeads * HEAD_ENTRY_BYTES,
         segments: parts.segments,
         segmentCount: segments.length / 4,
-        keyHeads,
-        group: queryHeads / keyHeads,
+        kvHeads,
+        group: queryHeads / kvHeads,
         headSize: packedSizeOf(this.layout.head),
         pageShift: PAGE_SHIFT,
         scale: 1 / Math.sqrt(headSize),
         statistics: batch.scoring ? parts.statistics : 0,
         scores,
         factors: batch.scoring?.factors ? parts.factors : 0,
-        stored: table + layer * keyHeads * HEAD_ENTRY_BYTES,
+        stored: table + layer * kvHeads * HEAD_ENTRY_BYTES,
         rotations: rotations.pointer,
         shortRotations,
         keyFactor: this.frequencies.attentionFactor,

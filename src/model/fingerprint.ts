@@ -1,7 +1,7 @@
 /** What identifies a model: a hash of its configuration, its prompt's frame and a sample of every weight tensor. */
 import type { Core } from "../core/core.ts";
 import { Hash } from "../core/hash.ts";
-import type { PromptParts } from "../tokenizer/prompt-parts.ts";
+import type { PromptFrame } from "../tokenizer/prompt-frame.ts";
 import type { ModelConfig } from "./config.ts";
 import { layerRoles, wholeRoles } from "./tensors.ts";
 import { type Matrix, type ModelWeights, matrixBytes, type Vector } from "./weights.ts";
@@ -11,7 +11,7 @@ const STRETCHES = 32;
 const STRETCH_BYTES = 128;
 
 /** @returns 16 hexadecimal digits; models whose weights are held in different forms differ, as do their bits */
-export function modelFingerprint(core: Core, config: ModelConfig, prompt: PromptParts, weights: ModelWeights): string {
+export function modelFingerprint(core: Core, config: ModelConfig, prompt: PromptFrame, weights: ModelWeights): string {
   const hash = new Hash();
   const text = JSON.stringify([sorted(config), [...prompt.head], [...prompt.tail]]);
   hash.update(new TextEncoder().encode(text));

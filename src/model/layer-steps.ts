@@ -105,7 +105,7 @@ function writeCopies(
   layout: Layout,
   { firstRow, rows, ...targets }: Recording,
 ): void {
-  const axes = { queries: layout.queryHeads, keys: layout.keyHeads, normed: layout.width };
+  const axes = { queries: layout.queryHeads, keys: layout.kvHeads, normed: layout.width };
   for (const name of ["queries", "keys", "normed"] as const) {
     const width = packedSizeOf(axes[name]);
     if (!targets[name]) continue;

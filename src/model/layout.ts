@@ -12,7 +12,7 @@ export interface Layout {
   readonly width: Axis;
   readonly feedForward: Axis;
   readonly queryHeads: Axis;
-  readonly keyHeads: Axis;
+  readonly kvHeads: Axis;
   /** One head: each half is padded by itself, so that dimension i still turns with the one half a head further on. */
   readonly head: Axis;
   /** A number for each pair of a head's dimensions; not padded. */
@@ -21,7 +21,7 @@ export interface Layout {
 
 /** The axes of a model. Models whose sizes are multiples of 32 have no padding. */
 export function layoutOf(config: ModelConfig): Layout {
-  const { vocabularySize, hiddenSize, intermediateSize, queryHeads, keyHeads, headSize } = config;
+  const { vocabularySize, hiddenSize, intermediateSize, queryHeads, kvHeads, headSize } = config;
   const half = { length: headSize / 2, packedLength: roundUp(headSize) / 2 };
   const whole = (length: number) => ({ runs: 1, length, packedLength: roundUp(length) });
   const plain = (length: number) => ({ runs: 1, length, packedLength: length });
@@ -30,7 +30,7 @@ export function layoutOf(config: ModelConfig): Layout {
     width: whole(hiddenSize),
     feedForward: whole(intermediateSize),
     queryHeads: { runs: 2 * queryHeads, ...half },
-    keyHeads: { runs: 2 * keyHeads, ...half },
+    kvHeads: { runs: 2 * kvHeads, ...half },
     head: { runs: 2, ...half },
     pairs: plain(headSize / 2),
   };

@@ -1,5 +1,5 @@
 /** How a model is loaded, and the checks of what a caller says about it. */
-import { ArgumentError, RuntimeError } from "../errors.ts";
+import { ArgumentError, UnsupportedError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
 import type { WeightForm } from "./weights.ts";
@@ -54,11 +54,11 @@ export function checkLoadOptions(options: LoadOptions): void {
 /**
  * How many threads to use.
  * @param available processors, where there are worker threads
- * @throws RuntimeError where there are none and more than one is asked for
+ * @throws UnsupportedError where there are none and more than one is asked for
  */
 export function threadsFor({ threads = 1, core }: LoadOptions, available: number | undefined): number {
   if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, available ?? 1);
-  if (threads > 1 && available === undefined) throw new RuntimeError("This runtime has no threads");
+  if (threads > 1 && available === undefined) throw new UnsupportedError("This runtime has no threads");
   return threads;
 }
 

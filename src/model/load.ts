@@ -3,7 +3,7 @@ import { packedSizeOf } from "../core/axis.ts";
 import { Core } from "../core/core.ts";
 import { bestFlavour, type Flavour } from "../core/module.ts";
 import { type StartWorker, Team } from "../core/team.ts";
-import { ArgumentError, FormatError, RuntimeError } from "../errors.ts";
+import { ArgumentError, FormatError, UnsupportedError } from "../errors.ts";
 import { abortableFiles, abortableFolder, abortableSource, unlessAborted } from "../formats/abort.ts";
 import { fetchSource } from "../formats/fetch-source.ts";
 import { dataSource, type FileData, type FolderSet, readText, recordFiles, urlFiles } from "../formats/file-set.ts";
@@ -52,7 +52,7 @@ export interface Platform {
 export function createLoadModel(platform: Platform) {
   /**
    * Loads a model.
-   * @throws ArgumentError for a source or an option that cannot be, FormatError naming the file's fault, RuntimeError
+   * @throws ArgumentError for a source or an option that cannot be, FormatError naming the file's fault, UnsupportedError
    * when it cannot be reached, MemoryError; what the signal gives when aborted. Nothing stays allocated then.
    */
   return async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
@@ -100,11 +100,11 @@ async function openModel(source: ModelSource, signal: AbortSignal | undefined, p
       return openFolder(abortable(urlFiles(url, { signal })), url.href);
     }
     if (!platform.files)
-      throw new RuntimeError(`${source}: this runtime has no file system; give a URL, bytes or a stream`);
+      throw new UnsupportedError(`${source}: this runtime has no file system; give a URL, bytes or a stream`);
     const path = url ? pathOf(url) : String(source);
     if (!path.endsWith(".gguf")) return openFolder(abortable(platform.files.folder(path)), path);
     const file = await unlessAborted(platform.files.file(path), signal, (late) => void late?.close());
-    if (!file) throw new RuntimeError(`${path}: there is no such file`);
+    if (!file) throw new UnsupportedError(`${path}: there is no such file`);
     return openFile(file, platform.files.siblings(path));
   }
   if (

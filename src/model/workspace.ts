@@ -34,7 +34,7 @@ export interface WorkspaceParts {
   readonly up: number;
   readonly rowParts: number;
   readonly layers: number;
-  /** [layers][keyHeads] addresses of scores. */
+  /** [layers][kvHeads] addresses of scores. */
   readonly scores: number;
   readonly rotationCell: number;
 }
@@ -88,12 +88,12 @@ export class Workspace {
 }
 
 function measure(core: Core, config: ModelConfig, layout: Layout, capacity: number, segments: number) {
-  const { queryHeads, keyHeads, layers } = config;
+  const { queryHeads, kvHeads, layers } = config;
   const rows = capacity + SPARE_ROWS;
   const hiddenWidth = packedSizeOf(layout.width);
   const feedForwardWidth = packedSizeOf(layout.feedForward);
   const queryWidth = packedSizeOf(layout.queryHeads);
-  const keyWidth = packedSizeOf(layout.keyHeads);
+  const keyWidth = packedSizeOf(layout.kvHeads);
   const widest = Math.max(hiddenWidth, feedForwardWidth, queryWidth);
   const scaleBlocks = Math.ceil(widest / 32);
   const sizes: { [name in keyof WorkspaceParts]: number } = {
@@ -118,7 +118,7 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
     up: rows * feedForwardWidth * 4,
     rowParts: core.kernels.rowPartsBytes(queryHeads, packedSizeOf(layout.head)),
     layers: layers * ATTENTION_LAYER_BYTES,
-    scores: layers * keyHeads * 4,
+    scores: layers * kvHeads * 4,
     rotationCell: 4,
   };
   return { sizes, total: Object.values(sizes).reduce((sum, bytes) => sum + align(bytes), 0) };

@@ -59,11 +59,11 @@ export function keptOf(target: Target, entries: Lengths, head: number): number {
  * Entries that several heads keep when they share their budgets.
  * @param entries the layers whose heads share
  */
-export function keptTogether(target: Target, entries: readonly (Lengths & { readonly keyHeads: number })[]): number {
+export function keptTogether(target: Target, entries: readonly (Lengths & { readonly kvHeads: number })[]): number {
   let shares = 0;
   let held = 0;
   for (const layer of entries) {
-    for (let head = 0; head < layer.keyHeads; head++) {
+    for (let head = 0; head < layer.kvHeads; head++) {
       shares += target.share(layer, head);
       held += layer.length(head);
     }
@@ -170,7 +170,7 @@ interface BudgetTaker {
 /** The cache that a budget is for. */
 export interface Room {
   readonly layers: number;
-  readonly keyHeads: number;
+  readonly kvHeads: number;
   readonly pageBytes: number;
   readonly pageEntries: number;
   /** Bytes beside the pages. */
@@ -197,20 +197,20 @@ export function targetOf(budget: OptionalBudget, press: BudgetTaker, room: Room)
   const protect = checkProtect(budget.protect ?? {});
   if (budget.ratio !== undefined) return ratioTarget(budget.ratio, protect);
   if (budget.bytes !== undefined) {
-    return bytesTarget(budget.bytes, { heads: room.layers * room.keyHeads, ...room }, press.kind !== "score", protect);
+    return bytesTarget(budget.bytes, { heads: room.layers * room.kvHeads, ...room }, press.kind !== "score", protect);
   }
   checkCounts(budget.budget!, room);
   return countTarget(budget.budget!, protect);
 }
 
 /** @throws ArgumentError for lists of budgets of another model */
-function checkCounts(budget: unknown, { layers, keyHeads }: Room): void {
+function checkCounts(budget: unknown, { layers, kvHeads }: Room): void {
   if (typeof budget === "number") return;
   const fits =
     Array.isArray(budget) &&
     budget.length === layers &&
-    budget.every((list) => Array.isArray(list) && list.length === keyHeads);
-  if (!fits) throw new ArgumentError(`budget should be a number, or ${layers} lists of ${keyHeads} numbers`);
+    budget.every((list) => Array.isArray(list) && list.length === kvHeads);
+  if (!fits) throw new ArgumentError(`budget should be a number, or ${layers} lists of ${kvHeads} numbers`);
 }
 
 /** @throws ArgumentError for numbers that are not whole */

@@ -43,12 +43,12 @@ export class CachedEntries implements LayerEntries {
     return this.#cache.layers;
   }
 
-  get keyHeads(): number {
-    return this.#cache.keyHeads;
+  get kvHeads(): number {
+    return this.#cache.kvHeads;
   }
 
   get group(): number {
-    return this.#decoder.config.queryHeads / this.keyHeads;
+    return this.#decoder.config.queryHeads / this.kvHeads;
   }
 
   get headSize(): number {
@@ -182,7 +182,7 @@ export function pick(
   return {
     layer: entries.layer,
     layers: entries.layers,
-    keyHeads: entries.keyHeads,
+    kvHeads: entries.kvHeads,
     group: entries.group,
     headSize,
     hiddenSize: entries.hiddenSize,

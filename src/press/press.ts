@@ -14,7 +14,7 @@ interface Arithmetic {
 export interface LayerEntries extends Arithmetic {
   readonly layer: number;
   readonly layers: number;
-  readonly keyHeads: number;
+  readonly kvHeads: number;
   /** Query heads that share a KV head; those of KV head h are h · group ... (h + 1) · group - 1. */
   readonly group: number;
   readonly headSize: number;
@@ -102,7 +102,7 @@ export interface ModelEntries extends Arithmetic {
   /** The tokens of the pass. */
   readonly tokens: Int32Array;
   /** Tokens of the prompt that stand before a document, and after a question. */
-  readonly prompt: { readonly head: Int32Array; readonly tail: Int32Array };
+  readonly frame: { readonly head: Int32Array; readonly tail: Int32Array };
   /** Text as tokens, without template. */
   encode(text: string): Int32Array;
   /** Runs tokens behind the cache without leaving a trace: one result a layer. */

@@ -7,7 +7,7 @@ import { cur } from "./methods/cur.ts";
 import { duoAttention } from "./methods/duo-attention.ts";
 import { expectedAttention } from "./methods/expected-attention.ts";
 import { finch } from "./methods/finch.ts";
-import { finchPress } from "./methods/finch-whole-pass.ts";
+import { finchWholePass } from "./methods/finch-whole-pass.ts";
 import { keyDiff } from "./methods/keydiff.ts";
 import { knorm } from "./methods/knorm.ts";
 import { kvCompose } from "./methods/kvcompose.ts";
@@ -130,7 +130,7 @@ export const methods = {
     epsilon: optional,
   }),
   finch: method(finch, { granularity: optional, schedule: optional, reach: optional }),
-  finchpress: method(finchPress, { windowSize: required, chunkLength: optional, normalizeScores: optional }),
+  finchpress: method(finchWholePass, { windowSize: required, chunkLength: optional, normalizeScores: optional }),
   keydiff: method(keyDiff as (options: object) => ScorePress, {}),
   knorm: method(knorm as (options: object) => ScorePress, {}),
   kvcompose: method(kvCompose, {

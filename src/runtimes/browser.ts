@@ -1,7 +1,7 @@
 /** The entry for browsers and bundlers: a literal `new URL` for each file, so that bundlers see them. */
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
-import { RuntimeError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import { createLoadModel } from "../model/load.ts";
 import { startWorker } from "./start-worker-web.ts";
 
@@ -16,7 +16,7 @@ const urls: Record<Flavour, URL> = {
 
 async function fetchCore(flavour: Flavour): Promise<WebAssembly.Module> {
   const response = await fetch(urls[flavour]);
-  if (!response.ok) throw new RuntimeError(`${urls[flavour]}: ${response.status} ${response.statusText}`);
+  if (!response.ok) throw new UnsupportedError(`${urls[flavour]}: ${response.status} ${response.statusText}`);
   // Not compileStreaming: servers get the MIME type wrong.
   return WebAssembly.compile(await response.arrayBuffer());
 }

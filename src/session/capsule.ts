@@ -7,7 +7,7 @@ import { FormatError } from "../errors.ts";
 import { readSafetensors, type SafetensorsArrays } from "../formats/safetensors-arrays.ts";
 import { type TensorData, writeSafetensors } from "../formats/safetensors-write.ts";
 import { show } from "../show.ts";
-import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { LAST_POSITION } from "./passes.ts";
 
 const FILE = "capsule";
@@ -21,9 +21,9 @@ export interface CapsuleState {
   readonly scheme: Scheme;
   readonly form: CacheForm;
   /** Positions that the session may use. */
-  readonly window: number;
+  readonly contextSize: number;
   readonly absolutePosition: number;
-  /** For layer l and KV head h at l · keyHeads + h. */
+  /** For layer l and KV head h at l · kvHeads + h. */
   readonly heads: readonly CapsuleHead[];
   /** [hiddenWidth], the last layer's output of the last token, where it is known. */
   readonly hiddenState: Float32Array | undefined;
@@ -42,11 +42,11 @@ export interface CapsuleHead {
 /** The sizes that a capsule must have. */
 export interface CapsuleSizes {
   readonly layers: number;
-  readonly keyHeads: number;
+  readonly kvHeads: number;
   /** Numbers in a hidden state as it is held. */
   readonly hiddenWidth: number;
   /** The model's window, and the one that was asked for on purpose. */
-  readonly window: number;
+  readonly contextSize: number;
   readonly lifted: number | undefined;
   /** Bytes of a page in a form. */
   readonly pageBytes: (form: CacheForm) => number;
@@ -57,7 +57,7 @@ export interface CapsuleSizes {
 /** What a capsule is made of. */
 export interface CapsuleContent {
   readonly cache: KeyValueCache;
-  readonly window: number;
+  readonly contextSize: number;
   /** The model's fingerprint. */
   readonly model: string;
   readonly hiddenState: Float32Array | undefined;
@@ -67,31 +67,31 @@ export interface CapsuleContent {
 /**
  * Metadata: format, version, model, scheme, window, absolutePosition, `form`, how pages hold their entries, and
  * `documentEnd`, what a question goes on from, as JSON.
- * Tensors: `lists` [layers, keyHeads], which list of positions a head has, equal lists being stored once;
+ * Tensors: `lists` [layers, kvHeads], which list of positions a head has, equal lists being stored once;
  * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenWidth], where the last token's is known;
  * `checksum` [8], the last bytes of the file.
  */
 export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
-  const { cache, window, model, hiddenState, documentEnd } = content;
-  const { layers, keyHeads, pageBytes } = cache;
+  const { cache, contextSize, model, hiddenState, documentEnd } = content;
+  const { layers, kvHeads, pageBytes } = cache;
   const tensors: Record<string, TensorData> = {};
-  const lists = new Int32Array(layers * keyHeads);
+  const lists = new Int32Array(layers * kvHeads);
   const known = new Map<string, number>();
   for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < keyHeads; head++) {
+    for (let head = 0; head < kvHeads; head++) {
       const positions = cache.positions(layer, head);
       const content = positions.join();
       const list = known.get(content) ?? known.size;
       if (!known.has(content))
         tensors[`positions.${list}`] = { dtype: "I32", shape: [positions.length], data: positions };
       known.set(content, list);
-      lists[layer * keyHeads + head] = list;
+      lists[layer * kvHeads + head] = list;
       const pages = cache.savePages(layer, head);
       tensors[`pages.${layer}.${head}`] = { dtype: "U8", shape: [pages.length / pageBytes, pageBytes], data: pages };
     }
   }
   if (hiddenState) tensors.hidden = { dtype: "F32", shape: [hiddenState.length], data: hiddenState };
-  tensors.lists = { dtype: "I32", shape: [layers, keyHeads], data: lists };
+  tensors.lists = { dtype: "I32", shape: [layers, kvHeads], data: lists };
   // Of the narrowest type and named last, it comes last.
   tensors.checksum = { dtype: "U8", shape: [CHECKSUM_BYTES], data: new Uint8Array(CHECKSUM_BYTES) };
   const file = writeSafetensors(tensors, {
@@ -100,7 +100,7 @@ export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
     model,
     form: cache.form,
     scheme: cache.scheme,
-    window: String(window),
+    contextSize: String(contextSize),
     absolutePosition: String(cache.absolutePosition),
     ...(documentEnd && { documentEnd: JSON.stringify(documentEnd) }),
   });
@@ -139,11 +139,15 @@ export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSize
   }
   const heads = readHeads(file, sizes, form, absolutePosition);
   const longest = heads.reduce((most, { positions }) => Math.max(most, positions.length), 0);
-  const window = readWindow(metadata.get("window"), sizes, scheme === "original" ? absolutePosition : longest);
+  const contextSize = readWindow(
+    metadata.get("contextSize"),
+    sizes,
+    scheme === "original" ? absolutePosition : longest,
+  );
   return {
     scheme,
     form,
-    window,
+    contextSize,
     absolutePosition,
     heads,
     hiddenState: readHiddenState(file, sizes),
@@ -161,15 +165,15 @@ function readDocumentEnd(text: string | undefined, { documentEnd }: CapsuleSizes
 }
 
 /** Memory grows with the positions used, so a capsule alone cannot lift the limit that the model sets. */
-function readWindow(text: string | undefined, { window, lifted }: CapsuleSizes, used: number): number {
+function readWindow(text: string | undefined, { contextSize, lifted }: CapsuleSizes, used: number): number {
   const given = Number(text);
   if (!(Number.isInteger(given) || given === Number.POSITIVE_INFINITY) || given < 1) {
     throw new FormatError(FILE, `has the impossible window ${show(text)}`);
   }
-  if (given > window && lifted === undefined) {
+  if (given > contextSize && lifted === undefined) {
     throw new FormatError(
       FILE,
-      `has a window of ${given} positions, and the model one of ${window}: openSession(bytes, { window }) lifts the limit`,
+      `has a window of ${given} positions, and the model one of ${contextSize}: openSession(bytes, { contextSize }) lifts the limit`,
     );
   }
   const allowed = lifted ?? given;
@@ -186,16 +190,16 @@ function readHiddenState(file: SafetensorsArrays, { hiddenWidth }: CapsuleSizes)
 /** The checksum finds accidents; these checks find files made wrongly on purpose. */
 function readHeads(
   file: SafetensorsArrays,
-  { layers, keyHeads, pageBytes }: CapsuleSizes,
+  { layers, kvHeads, pageBytes }: CapsuleSizes,
   form: CacheForm,
   absolutePosition: number,
 ): CapsuleHead[] {
-  checkShape(file, "lists", [layers, keyHeads]);
+  checkShape(file, "lists", [layers, kvHeads]);
   const lists = new Map<number, Int32Array>();
   return Array.from(file.i32("lists"), (list, index) => {
     const positions = lists.get(list) ?? readPositions(file, `positions.${list}`, absolutePosition);
     lists.set(list, positions);
-    const name = `pages.${Math.floor(index / keyHeads)}.${index % keyHeads}`;
+    const name = `pages.${Math.floor(index / kvHeads)}.${index % kvHeads}`;
     checkShape(file, name, [Math.ceil(positions.length / PAGE_ENTRIES), pageBytes(form)]);
     return { positions, pages: file.u8(name) };
   });

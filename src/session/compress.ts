@@ -39,9 +39,9 @@ export function viewCache(
       (_, layer) => new CachedEntries(layer, cache, core, decoder, queries, chunked),
     ),
     tokens,
-    // Asked for when it is needed: not every model has a prompt.
-    get prompt() {
-      return model.prompt;
+    // Asked for when it is needed: not every model has a frame.
+    get frame() {
+      return model.frame;
     },
     encode: (text) => tokenizer.encode(text),
     multiply: (a, b, depth) => multiplyRows(core, a, b, depth),
@@ -82,7 +82,7 @@ export function stepCourse(
 function replay(model: Model, cache: KeyValueCache, tokens: Int32Array): readonly ReplayLayer[] {
   const { core, decoder, config } = model;
   const { headSize } = config;
-  const group = config.queryHeads / config.keyHeads;
+  const group = config.queryHeads / config.kvHeads;
   const recorder = new Recorder(core, config, ["queries", "keys", "normed"], tokens.length);
   recorder.batch(0, tokens.length, (record) =>
     decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], record, hidden: false }),

@@ -2,7 +2,7 @@
 import { ArgumentError } from "../errors.ts";
 import { gathered } from "../pause.ts";
 import { show } from "../show.ts";
-import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import type { Passes } from "./passes.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
@@ -30,7 +30,7 @@ export async function documentTokens(text: DocumentText, passes: Passes, signal:
   const isEmpty = passes.cache.absolutePosition === 0;
   if (typeof text !== "string" && isTokenList(text)) {
     const tokens = checkedTokens(text, config.vocabularySize);
-    return { ...known(isEmpty ? passes.model.promptForTokens.head : passes.heldBack, [tokens]), end: () => undefined };
+    return { ...known(isEmpty ? passes.model.frameForTokens.head : passes.heldBack, [tokens]), end: () => undefined };
   }
   if (
     typeof text !== "string" &&
@@ -38,8 +38,8 @@ export async function documentTokens(text: DocumentText, passes: Passes, signal:
   ) {
     throw new ArgumentError("A document should be a string, tokens, or an iterable of strings");
   }
-  const { prompt } = passes.model;
-  const encoder = isEmpty ? prompt.begin() : prompt.goOn(passes.documentEnd);
+  const { frame } = passes.model;
+  const encoder = isEmpty ? frame.begin() : frame.goOn(passes.documentEnd);
   const { head } = encoder;
   let end: DocumentEnd | undefined;
   if (typeof text === "string") {

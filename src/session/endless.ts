@@ -31,7 +31,7 @@ export const ENDLESS_OPTIONS = ["budget", "every", "press"] as const;
  * @throws ArgumentError for settings that cannot be, a press that cannot be used so, and a budget that is too small for
  * it; ContextError for settings that would fill the window
  */
-export function forgetting(options: EndlessOptions, window: number): Forgetting | undefined {
+export function forgetting(options: EndlessOptions, contextSize: number): Forgetting | undefined {
   if (options.budget === undefined && options.every === undefined && options.press === undefined) return undefined;
   const { budget = 1024, every = 256, press = streamingLLM() } = options;
   for (const [name, value] of Object.entries({ budget, every })) {
@@ -46,9 +46,9 @@ export function forgetting(options: EndlessOptions, window: number): Forgetting 
   if (budget < least) {
     throw new ArgumentError(`The ${press.name} press keeps ${least} entries at least; the budget is ${budget}`);
   }
-  if (budget + every > window) {
+  if (budget + every > contextSize) {
     throw new ContextError(
-      `budget ${budget} and ${every} tokens from one compression to the next exceed the window of ${window} positions`,
+      `budget ${budget} and ${every} tokens from one compression to the next exceed the window of ${contextSize} positions`,
     );
   }
   return { press, budget, every };

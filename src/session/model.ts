@@ -13,7 +13,7 @@ import type { TensorSummary } from "../model/tensor-summary.ts";
 import type { ModelWeights } from "../model/weights.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
-import { PromptParts } from "../tokenizer/prompt-parts.ts";
+import { PromptFrame } from "../tokenizer/prompt-frame.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readCapsule } from "./capsule.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -53,7 +53,7 @@ export class Model {
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
   #fingerprint: string | undefined;
-  #prompt: { readonly parts: PromptParts } | { readonly error: unknown } | undefined;
+  #frame: { readonly parts: PromptFrame } | { readonly error: unknown } | undefined;
   readonly #sessions = new Set<Session>();
   #parts: { core: Core; team: Team; decoder: Decoder; pools: Map<CacheForm, PagePool> } | undefined;
 
@@ -78,19 +78,19 @@ export class Model {
    * @throws ArgumentError with the template's own words when the model's chat template refuses a document as a user's message; FormatError
    * when it cannot be parsed, fails or does not write the message as it is. Then the model is still good for all that needs no template.
    */
-  get prompt(): PromptParts {
-    const prompt = this.#framed();
-    if ("error" in prompt) throw prompt.error;
-    return prompt.parts;
+  get frame(): PromptFrame {
+    const frame = this.#framed();
+    if ("error" in frame) throw frame.error;
+    return frame.parts;
   }
 
   /** The same for a document given as tokens, whose own frame may be in them: where the template has none, that of a model without one. */
-  get promptForTokens(): PromptParts {
-    const prompt = this.#framed();
-    return "error" in prompt ? new PromptParts(undefined, this.tokenizer) : prompt.parts;
+  get frameForTokens(): PromptFrame {
+    const frame = this.#framed();
+    return "error" in frame ? new PromptFrame(undefined, this.tokenizer) : frame.parts;
   }
 
-  /** The core that holds the weights; for sessions. @throws DisposedError; RuntimeError when a thread has died */
+  /** The core that holds the weights; for sessions. @throws DisposedError; UnsupportedError when a thread has died */
   get core(): Core {
     return this.#sound().core;
   }
@@ -117,18 +117,18 @@ export class Model {
 
   /** A session with an empty cache. @throws ArgumentError for a scheme or window that cannot be */
   createSession(options: SessionOptions = {}): Session {
-    checkOptions(options, ["scheme", "cache", "window"], "createSession");
-    const { scheme = "contiguous", cache: form = "f32", window = this.config.maxPositions } = options;
+    checkOptions(options, ["scheme", "cache", "contextSize"], "createSession");
+    const { scheme = "contiguous", cache: form = "f32", contextSize = this.config.maxPositions } = options;
     if (scheme !== "contiguous" && scheme !== "original") {
       throw new ArgumentError(`scheme should be "contiguous" or "original" and is ${show(scheme)}`);
     }
     if (form !== "f32" && form !== "q8") {
       throw new ArgumentError(`cache should be "f32" or "q8" and is ${show(form)}`);
     }
-    checkWindow(window);
-    const { layers, keyHeads } = this.config;
-    const cache = new KeyValueCache(this.#pool(form), layers, keyHeads, scheme);
-    return this.adopt(new Session(this, cache, window));
+    checkWindow(contextSize);
+    const { layers, kvHeads } = this.config;
+    const cache = new KeyValueCache(this.#pool(form), layers, kvHeads, scheme);
+    return this.adopt(new Session(this, cache, contextSize));
   }
 
   /**
@@ -138,7 +138,7 @@ export class Model {
    */
   get fingerprint(): string {
     const { core } = this.#sound();
-    this.#fingerprint ??= modelFingerprint(core, this.config, this.promptForTokens, this.#weights);
+    this.#fingerprint ??= modelFingerprint(core, this.config, this.frameForTokens, this.#weights);
     return this.#fingerprint;
   }
 
@@ -149,18 +149,18 @@ export class Model {
    * @throws FormatError for bytes that are no capsule, truncated, altered, of a newer version or of another model;
    * MemoryError. Nothing stays allocated then.
    */
-  openSession(bytes: Uint8Array | ArrayBuffer, options: { readonly window?: number | undefined } = {}): Session {
-    checkOptions(options, ["window"], "openSession");
-    if (options.window !== undefined) checkWindow(options.window);
-    const { layers, keyHeads, maxPositions } = this.config;
+  openSession(bytes: Uint8Array | ArrayBuffer, options: { readonly contextSize?: number | undefined } = {}): Session {
+    checkOptions(options, ["contextSize"], "openSession");
+    if (options.contextSize !== undefined) checkWindow(options.contextSize);
+    const { layers, kvHeads, maxPositions } = this.config;
     const hiddenWidth = packedSizeOf(this.decoder.layout.width);
     const pageBytes = (form: CacheForm) => this.#pool(form).pageBytes;
-    const limits = { window: maxPositions, lifted: options.window };
-    const documentEnd = (value: unknown) => this.promptForTokens.checkedEnd(value);
-    const sizes = { layers, keyHeads, hiddenWidth, pageBytes, documentEnd, ...limits };
+    const limits = { contextSize: maxPositions, lifted: options.contextSize };
+    const documentEnd = (value: unknown) => this.frameForTokens.checkedEnd(value);
+    const sizes = { layers, kvHeads, hiddenWidth, pageBytes, documentEnd, ...limits };
     const state = readCapsule(asBytes(bytes), this.fingerprint, sizes);
-    const { scheme, form, window } = state;
-    const session = this.createSession({ scheme, cache: form, window });
+    const { scheme, form, contextSize } = state;
+    const session = this.createSession({ scheme, cache: form, contextSize });
     try {
       session.restore(state);
       return session;
@@ -190,15 +190,15 @@ export class Model {
   }
 
   /** The prompt, or why there is none; rendered once, as templates may work long before they fail. */
-  #framed(): { readonly parts: PromptParts } | { readonly error: unknown } {
-    if (!this.#prompt) {
+  #framed(): { readonly parts: PromptFrame } | { readonly error: unknown } {
+    if (!this.#frame) {
       try {
-        this.#prompt = { parts: new PromptParts(this.tokenizer.chatTemplate, this.tokenizer) };
+        this.#frame = { parts: new PromptFrame(this.tokenizer.chatTemplate, this.tokenizer) };
       } catch (error) {
-        this.#prompt = { error };
+        this.#frame = { error };
       }
     }
-    return this.#prompt;
+    return this.#frame;
   }
 
   /** The pages of all sessions whose caches have this form. */
@@ -214,7 +214,7 @@ export class Model {
     return pool;
   }
 
-  /** What computes. @throws RuntimeError for ever once a thread has died; `dispose` still frees everything */
+  /** What computes. @throws UnsupportedError for ever once a thread has died; `dispose` still frees everything */
   #sound() {
     const parts = this.#live();
     parts.team.check();
@@ -228,9 +228,10 @@ export class Model {
 }
 
 /** @throws ArgumentError for no positive whole number, or infinity */
-function checkWindow(window: unknown): void {
-  if ((Number.isInteger(window) && (window as number) >= 1) || window === Number.POSITIVE_INFINITY) return;
-  throw new ArgumentError(`window cannot be ${show(window)}`);
+function checkWindow(contextSize: unknown): void {
+  if ((Number.isInteger(contextSize) && (contextSize as number) >= 1) || contextSize === Number.POSITIVE_INFINITY)
+    return;
+  throw new ArgumentError(`contextSize cannot be ${show(contextSize)}`);
 }
 
 /** @throws ArgumentError for what is no bytes */

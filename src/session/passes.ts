@@ -5,7 +5,7 @@ import { ArgumentError, ContextError } from "../errors.ts";
 import { type Room, type Target, targetOf } from "../press/budget.ts";
 import type { ModelEntries, PassPress } from "../press/press.ts";
 import { selectAll } from "../press/tools/choose.ts";
-import type { DocumentEnd } from "../tokenizer/prompt-parts.ts";
+import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { noTokens } from "../tokenizer/tokens.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import type { Forgetting } from "./endless.ts";
@@ -28,7 +28,7 @@ export class Passes {
   readonly model: Model;
   readonly cache: KeyValueCache;
   /** Positions that may be used. */
-  readonly window: number;
+  readonly contextSize: number;
   /** A press that goes on compressing after every pass. */
   course: Course | undefined;
   /** The last layer's output of the last token read: what its logits are made of. None after `read`. */
@@ -38,10 +38,10 @@ export class Passes {
   readonly #checkLive: () => void;
 
   /** @param checkLive throws when the session was disposed, which a press may do */
-  constructor(model: Model, cache: KeyValueCache, window: number, checkLive: () => void) {
+  constructor(model: Model, cache: KeyValueCache, contextSize: number, checkLive: () => void) {
     this.model = model;
     this.cache = cache;
-    this.window = window;
+    this.contextSize = contextSize;
     this.#checkLive = checkLive;
   }
 
@@ -56,15 +56,15 @@ export class Passes {
 
   /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
   get heldBack(): Int32Array {
-    return this.documentEnd ? this.model.promptForTokens.goOn(this.documentEnd).head : noTokens;
+    return this.documentEnd ? this.model.frameForTokens.goOn(this.documentEnd).head : noTokens;
   }
 
   /** Where a budget is to hold. */
   get room(): Room {
-    const { layers, keyHeads, pageBytes, byteLength, pages } = this.cache;
+    const { layers, kvHeads, pageBytes, byteLength, pages } = this.cache;
     return {
       layers,
-      keyHeads,
+      kvHeads,
       pageBytes,
       pageEntries: PAGE_ENTRIES,
       tableBytes: byteLength - pages.length * pageBytes,
@@ -73,11 +73,11 @@ export class Passes {
 
   /** @throws ContextError where the window does not hold so many tokens more */
   checkRoom(count: number): void {
-    const { cache, window } = this;
+    const { cache, contextSize } = this;
     const used = cache.scheme === "contiguous" ? cache.longest : cache.absolutePosition;
-    if (used + count > window) {
+    if (used + count > contextSize) {
       throw new ContextError(
-        `${count} tokens behind ${used} exceed the window of ${window} positions; compress, or read the text in chunks`,
+        `${count} tokens behind ${used} exceed the window of ${contextSize} positions; compress, or read the text in chunks`,
       );
     }
     if (cache.absolutePosition + count > LAST_POSITION) {

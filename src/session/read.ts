@@ -101,7 +101,7 @@ export async function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const prompt = isTokenList(text) ? passes.model.promptForTokens : passes.model.prompt;
+  const prompt = isTokenList(text) ? passes.model.frameForTokens : passes.model.frame;
   const questions: Int32Array[] = [];
   for (const question of questionTexts(options.questions))
     questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
@@ -216,10 +216,10 @@ function readWithQuestions(
   record: Recording | undefined,
 ): void {
   const { core, decoder } = model;
-  const { layers, keyHeads } = cache;
-  const lists = press.granularity === "head" ? layers * keyHeads : press.granularity === "layer" ? layers : 1;
+  const { layers, kvHeads } = cache;
+  const lists = press.granularity === "head" ? layers * kvHeads : press.granularity === "layer" ? layers : 1;
   const listOf = (layer: number, head: number) =>
-    press.granularity === "head" ? layer * keyHeads + head : press.granularity === "layer" ? layer : 0;
+    press.granularity === "head" ? layer * kvHeads + head : press.granularity === "layer" ? layer : 0;
   const entries = cache.longest + chunk.length;
   const stride = Math.ceil(entries / PAGE_ENTRIES) * PAGE_ENTRIES;
   core.borrow(lists * stride * 4, (pointer) => {
@@ -246,7 +246,7 @@ function meanFactors(questions: readonly Int32Array[], entries: number): Float32
 
 function checkReading(reading: Reading): void {
   const { press, budget, chunkLength, questions, tokensTotal } = reading;
-  const { window, cache } = reading.passes;
+  const { contextSize, cache } = reading.passes;
   if (budget !== undefined && (!Number.isInteger(budget) || budget < 1)) {
     throw new ArgumentError(`budget should be a positive whole number of entries and is ${show(budget)}`);
   }
@@ -270,9 +270,9 @@ function checkReading(reading: Reading): void {
   }
   const question = longest(questions);
   const needed = Math.max(budget ?? 0, cache.longest) + chunkLength + question;
-  if (cache.scheme === "contiguous" && needed > window) {
+  if (cache.scheme === "contiguous" && needed > contextSize) {
     throw new ContextError(
-      `budget ${budget ?? "of the press's own"}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${window}`,
+      `budget ${budget ?? "of the press's own"}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${contextSize}`,
     );
   }
   if (cache.scheme === "original") checkRoom(reading, tokensTotal ?? 0);
@@ -282,12 +282,12 @@ function checkReading(reading: Reading): void {
  * In the original scheme what has been read takes positions, kept or not; in the contiguous one what is kept.
  * @throws ContextError when they do not suffice
  */
-function checkRoom({ passes: { cache, window }, questions }: Reading, tokens: number): void {
+function checkRoom({ passes: { cache, contextSize }, questions }: Reading, tokens: number): void {
   const question = longest(questions);
   const used = cache.scheme === "original" ? cache.absolutePosition : cache.longest;
-  if (used + tokens + question > window) {
+  if (used + tokens + question > contextSize) {
     throw new ContextError(
-      `${tokens} tokens and a question of ${question} behind ${used} exceed the window of ${window} positions${cache.scheme === "original" ? "; the contiguous scheme reads text of any length" : ""}`,
+      `${tokens} tokens and a question of ${question} behind ${used} exceed the window of ${contextSize} positions${cache.scheme === "original" ? "; the contiguous scheme reads text of any length" : ""}`,
     );
   }
 }

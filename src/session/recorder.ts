@@ -24,9 +24,9 @@ export class Recorder {
    */
   constructor(core: Core, config: ModelConfig, parts: readonly Part[], total: number, rows = total) {
     this.#core = core;
-    const { queryHeads, keyHeads, width } = layoutOf(config);
+    const { queryHeads, kvHeads, width } = layoutOf(config);
     this.#layers = config.layers;
-    this.#axes = { queries: queryHeads, keys: keyHeads, normed: width };
+    this.#axes = { queries: queryHeads, keys: kvHeads, normed: width };
     this.#total = total;
     this.rows = Math.min(rows, total);
     for (const part of parts) {

@@ -32,7 +32,7 @@ export interface SessionOptions {
   /** `f32` (default), or `q8`: 8 bits with a scale for each entry and 32 dimensions, at little over a quarter of the memory. */
   readonly cache?: CacheForm | undefined;
   /** Positions that may be used before the session counts as full; default the model's window. */
-  readonly window?: number | undefined;
+  readonly contextSize?: number | undefined;
 }
 
 /**
@@ -56,9 +56,9 @@ export class Session {
   #stop: AbortController | undefined;
 
   /** For `Model` and `fork()`; use `model.createSession()`. */
-  constructor(model: Model, cache: KeyValueCache, window: number) {
+  constructor(model: Model, cache: KeyValueCache, contextSize: number) {
     this.model = model;
-    this.#passes = new Passes(model, cache, window, () => void this.#live());
+    this.#passes = new Passes(model, cache, contextSize, () => void this.#live());
   }
 
   get scheme(): Scheme {
@@ -171,15 +171,15 @@ export class Session {
    */
   keep(indices: readonly (readonly ArrayLike<number>[])[]): void {
     this.#change("keep", ({ cache }) => {
-      const { layers, keyHeads } = cache;
+      const { layers, kvHeads } = cache;
       const whole = (list: unknown) => isTokenList(list) && Array.from(list).every((index) => Number.isInteger(index));
       const fits =
         Array.isArray(indices) &&
         indices.length === layers &&
-        indices.every((heads) => Array.isArray(heads) && heads.length === keyHeads && heads.every(whole));
+        indices.every((heads) => Array.isArray(heads) && heads.length === kvHeads && heads.every(whole));
       if (!fits) {
         throw new ArgumentError(
-          `keep takes a list of whole numbers for each of ${layers} layers of ${keyHeads} KV heads, not ${show(indices)}`,
+          `keep takes a list of whole numbers for each of ${layers} layers of ${kvHeads} KV heads, not ${show(indices)}`,
         );
       }
       const lists = indices.map((heads) => heads.map((list: ArrayLike<number>) => Int32Array.from(list)));
@@ -229,13 +229,13 @@ export class Session {
     checkOptions(options, GENERATE_OPTIONS, "ask");
     const generation = checkedGeneration(options);
     if (typeof question !== "string") throw new ArgumentError(`A question should be a string and is ${show(question)}`);
-    const { prompt, tokenizer } = this.model;
+    const { frame, tokenizer } = this.model;
     const fork = this.fork();
     try {
       const steps =
         fork.absolutePosition === 0
-          ? prompt.aloneInSteps(question)
-          : prompt.questionInSteps(question, fork.#passes.documentEnd);
+          ? frame.aloneInSteps(question)
+          : frame.questionInSteps(question, fork.#passes.documentEnd);
       const logits = fork.prefill(joined(await gathered(steps, generation.signal)));
       const { makeRoom, decode } = fork.#target(undefined);
       yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
@@ -258,7 +258,7 @@ export class Session {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
       const generation = checkedGeneration(options);
       const passes = this.#live();
-      const forget = forgetting(options, passes.window);
+      const forget = forgetting(options, passes.contextSize);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
       const { tokenizer } = this.model;
       const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
@@ -279,8 +279,8 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, window, hiddenState, documentEnd, course } = this.#live();
-    const copy = new Session(this.model, cache.fork(), window);
+    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
+    const copy = new Session(this.model, cache.fork(), contextSize);
     copy.#passes.hiddenState = hiddenState;
     copy.#passes.documentEnd = documentEnd;
     copy.#passes.course = course && { ...course, steps: course.steps.fork() };
@@ -293,13 +293,13 @@ export class Session {
    * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, window, hiddenState, documentEnd, course } = this.#live();
+    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
     if (course) {
       throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
-    return writeCapsule({ cache, window, model: this.model.fingerprint, hiddenState: last, documentEnd });
+    return writeCapsule({ cache, contextSize, model: this.model.fingerprint, hiddenState: last, documentEnd });
   }
 
   /** Fills an empty session; for `model.openSession`. @throws MemoryError */

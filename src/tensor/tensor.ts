@@ -55,7 +55,7 @@ export class Tensor {
    * A copy of `values`: i32 for an Int32Array, f32 for anything else.
    * @param shape at most 64 axes; one of length 0 leaves no elements, and the others still have to be addressable
    * @throws ShapeError when there are not as many values as the shape has places; ArgumentError for values that are no
-   * numbers; MemoryError; RuntimeError where `loadCore()` must be awaited first
+   * numbers; MemoryError; UnsupportedError where `loadCore()` must be awaited first
    */
   static from(values: ArrayLike<number>, shape: readonly number[]): Tensor {
     const lengths = checkedShape(shape);
@@ -68,7 +68,7 @@ export class Tensor {
     return Tensor.#compute(lengths, type, (target, core) => core[type](target, elements).set(numbers));
   }
 
-  /** A tensor of zeros. @throws ShapeError, ArgumentError, MemoryError, RuntimeError as `from` */
+  /** A tensor of zeros. @throws ShapeError, ArgumentError, MemoryError, UnsupportedError as `from` */
   static zeros(shape: readonly number[], type: TensorType = "f32"): Tensor {
     const lengths = checkedShape(shape);
     if (type !== "f32" && type !== "i32") {

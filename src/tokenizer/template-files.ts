@@ -9,7 +9,7 @@ const commonNames = ["tool_use.jinja", "rag.jinja"];
 /**
  * The templates in chat_template.jinja ("default") and additional_chat_templates/NAME.jinja by name; undefined when there are none.
  *
- * @throws RuntimeError when the medium fails
+ * @throws UnsupportedError when the medium fails
  */
 export async function readChatTemplates(files: FolderSet): Promise<ReadonlyMap<string, string> | undefined> {
   const read = async (from: FileSet, file: string, name: string) => {

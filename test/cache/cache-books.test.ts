@@ -29,7 +29,7 @@ for (const scheme of ["contiguous", "original"] as const) {
     const books = core.bytesInUse;
     const random = integers(scheme === "contiguous" ? 21 : 22);
     const draw = normals(23);
-    const origin = { layers: 2, keyHeads: 2, scheme } as const;
+    const origin = { layers: 2, kvHeads: 2, scheme } as const;
     const caches: Mirror[] = [];
     const counts = { made: 0, appended: 0, kept: 0, forked: 0, disposed: 0, abandoned: 0 };
     for (let step = 0; step < 1000; step++) {

@@ -49,7 +49,7 @@ for (const build of builds) {
         const rotations = new RotationRows(core, frequencies);
         const draw = normals(14);
         const random = integers(15);
-        const mirror = new Mirror(pool, frequencies, rotations, { layers: 1, keyHeads: 2, scheme });
+        const mirror = new Mirror(pool, frequencies, rotations, { layers: 1, kvHeads: 2, scheme });
         const some = (index: number, length: number) =>
           Int32Array.from(Array(length).keys()).filter((entry) => entry === 0 || random(index + 3) > 0);
         mirror.append(700, draw);

@@ -34,7 +34,7 @@ const rotations = new RotationRows(core, frequencies);
 const draw = normals(16);
 const made: Mirror[] = [];
 const make = (scheme: "contiguous" | "original" = "contiguous") => {
-  const mirror = new Mirror(pool, frequencies, rotations, { layers: 2, keyHeads: 3, scheme });
+  const mirror = new Mirror(pool, frequencies, rotations, { layers: 2, kvHeads: 3, scheme });
   made.push(mirror);
   return mirror;
 };

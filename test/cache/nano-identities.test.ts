@@ -31,9 +31,9 @@ test.before(async () => {
 test.after(() => model.dispose());
 
 const layers = 8;
-const keyHeads = 2;
+const kvHeads = 2;
 const lists = (choose: (layer: number, head: number) => ArrayLike<number>) =>
-  Array.from({ length: layers }, (_, layer) => Array.from({ length: keyHeads }, (_, head) => choose(layer, head)));
+  Array.from({ length: layers }, (_, layer) => Array.from({ length: kvHeads }, (_, head) => choose(layer, head)));
 /** Bytes in use behind a batch that is always the same: the decoder keeps the last one's tape. */
 function bytesInUse(): number {
   const session = model.createSession();
@@ -50,7 +50,7 @@ const contents = (session: Session | KeyValueCache) =>
 
 test("the sizes are nano's", () => {
   assert.is(model.config.layers, layers);
-  assert.is(model.config.keyHeads, keyHeads);
+  assert.is(model.config.kvHeads, kvHeads);
 });
 
 for (const scheme of ["contiguous", "original"] as const) {
@@ -153,15 +153,15 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
   const { core, decoder } = model;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const question = tokens.subarray(1000, 1023);
-  const cache = new KeyValueCache(pool, layers, keyHeads, "contiguous");
+  const cache = new KeyValueCache(pool, layers, kvHeads, "contiguous");
   decoder.forward(cache, { text: tokens.subarray(0, 150), hidden: true });
   const [before, pages] = [contents(cache), cache.pages];
   const bits = () => pages.map((page) => core.bytes(page, pool.pageBytes).slice());
   const bitsBefore = bits();
   const room = Math.ceil(150 / PAGE_ENTRIES) * PAGE_ENTRIES;
-  core.borrow(layers * keyHeads * room * 4, (scores) => {
-    core.f32(scores, layers * keyHeads * room).fill(0);
-    const target = (layer: number, head: number) => scores + (layer * keyHeads + head) * room * 4;
+  core.borrow(layers * kvHeads * room * 4, (scores) => {
+    core.f32(scores, layers * kvHeads * room).fill(0);
+    const target = (layer: number, head: number) => scores + (layer * kvHeads + head) * room * 4;
     decoder.forward(cache, {
       text: new Int32Array(0),
       questions: [question, tokens.subarray(7, 8)],
@@ -169,7 +169,7 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
       hidden: true,
     });
     // And it did look: every list has an entry that some token of a question attends to.
-    for (let list = 0; list < layers * keyHeads; list++) {
+    for (let list = 0; list < layers * kvHeads; list++) {
       const largest = Math.max(...core.f32(scores + list * room * 4, 150));
       assert.ok(largest > 0.01 && largest <= 1 + 1e-6, `list ${list}: ${largest}`);
     }
@@ -186,7 +186,7 @@ test("questions behind a text change no bit of what the text leaves, and run as 
   const { core, decoder } = model;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const [text, questions] = [tokens.subarray(0, 130), [tokens.subarray(600, 611), tokens.subarray(700, 740)]];
-  const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, keyHeads, "contiguous")) as [
+  const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, kvHeads, "contiguous")) as [
     KeyValueCache,
     KeyValueCache,
   ];

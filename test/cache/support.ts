@@ -47,17 +47,17 @@ export class Mirror {
     pool: PagePool,
     frequencies: RotaryFrequencies,
     rotations: RotationRows,
-    from: { layers: number; keyHeads: number; scheme: Scheme } | Mirror,
+    from: { layers: number; kvHeads: number; scheme: Scheme } | Mirror,
   ) {
     this.#pool = pool;
     this.#frequencies = frequencies;
     this.#rotations = rotations;
     this.cache =
-      from instanceof Mirror ? from.cache.fork() : new KeyValueCache(pool, from.layers, from.keyHeads, from.scheme);
+      from instanceof Mirror ? from.cache.fork() : new KeyValueCache(pool, from.layers, from.kvHeads, from.scheme);
     this.heads =
       from instanceof Mirror
         ? from.heads.map((entries) => [...entries])
-        : Array.from({ length: from.layers * from.keyHeads }, () => []);
+        : Array.from({ length: from.layers * from.kvHeads }, () => []);
   }
 
   fork(): Mirror {
@@ -95,9 +95,9 @@ export class Mirror {
 
   /** Keeps the chosen entries of each head. */
   keep(choose: (index: number, length: number) => Int32Array): void {
-    const { keyHeads } = this.cache;
+    const { kvHeads } = this.cache;
     const lists = this.heads.map((entries, index) => choose(index, entries.length));
-    this.cache.keep((layer, head) => lists[layer * keyHeads + head]!, this.#rotations);
+    this.cache.keep((layer, head) => lists[layer * kvHeads + head]!, this.#rotations);
     for (const [index, list] of lists.entries()) {
       this.heads[index] = Array.from(list, (entry) => this.heads[index]![entry]!);
     }
@@ -105,10 +105,10 @@ export class Mirror {
 
   /** @param tolerance how far a key may be off, relative to the largest of its head's values */
   check(tolerance: number, name = ""): void {
-    const { layers, keyHeads, scheme, absolutePosition } = this.cache;
+    const { layers, kvHeads, scheme, absolutePosition } = this.cache;
     for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < keyHeads; head++) {
-        const entries = this.heads[layer * keyHeads + head]!;
+      for (let head = 0; head < kvHeads; head++) {
+        const entries = this.heads[layer * kvHeads + head]!;
         const title = `${name}: layer ${layer}, head ${head}`;
         assert.is(this.cache.length(layer, head), entries.length, title);
         assert.equal(

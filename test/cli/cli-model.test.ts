@@ -92,7 +92,7 @@ test("inspect --json: sizes of the model, its tensors and its memory", async () 
   const declared = JSON.parse(readFileSync("models/nano/config.json", "utf8"));
   assert.is(config.maxPositions, declared.max_position_embeddings);
   assert.is(config.layers, declared.num_hidden_layers);
-  assert.is(config.keyHeads, declared.num_key_value_heads);
+  assert.is(config.kvHeads, declared.num_key_value_heads);
   assert.is(tokenizer.vocabularySize, declared.vocab_size);
   assert.equal(tokenizer.eosTokens, [declared.eos_token_id]);
   assert.is(cacheBytesPerToken, 2 * 4 * declared.num_hidden_layers * declared.num_key_value_heads * declared.head_dim);

@@ -18,7 +18,7 @@ test("counts heads by token; entries before the document and behind it are none 
 for (const scheme of ["contiguous", "original"] as const) {
   test(`a session's heads, each with its own entries, in the ${scheme} scheme`, async () => {
     const model = await loadModel("models/nano");
-    const { layers, keyHeads } = model.config;
+    const { layers, kvHeads } = model.config;
     const session = model.createSession({ scheme });
     const document = "Émile paid 35 € for the lamp \u{1f4a1}, twice.\n\nThe <s> is text.";
     const tokens = model.tokenizer.encode(document);
@@ -29,12 +29,12 @@ for (const scheme of ["contiguous", "original"] as const) {
     const kept = (layer: number, head: number) =>
       Array.from({ length: total }, (_, i) => i).filter((i) => i % (2 + layer + head) === 0);
     session.keep(
-      Array.from({ length: layers }, (_, layer) => Array.from({ length: keyHeads }, (_, head) => kept(layer, head))),
+      Array.from({ length: layers }, (_, layer) => Array.from({ length: kvHeads }, (_, head) => kept(layer, head))),
     );
     const map = heatMap(session, tokens);
     assert.is(map.texts.length, tokens.length);
     assert.is(map.texts.join(""), document);
-    assert.is(map.heads, keyHeads);
+    assert.is(map.heads, kvHeads);
     const expected = Array.from({ length: layers }, (_, layer) =>
       Array.from({ length: tokens.length }, (_, token) => {
         const position = before.length + token;

@@ -108,7 +108,7 @@ export class AttentionCase {
       heads: tablePointer,
       segments: place(core, Uint32Array.from(segments)),
       segmentCount: segments.length / 4,
-      keyHeads: before.length,
+      kvHeads: before.length,
       group,
       headSize,
       pageShift,

@@ -221,7 +221,7 @@ function attention(
       outputs,
       heads: table,
       segmentCount: 1,
-      keyHeads: 1,
+      kvHeads: 1,
       group,
       headSize,
       pageShift: PAGE_SHIFT,

@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Core } from "../../src/core/core.ts";
 import { createLoadCore, defaultCore } from "../../src/core/default-core.ts";
-import { ArgumentError, MemoryError, RuntimeError } from "../../src/errors.ts";
+import { ArgumentError, MemoryError, UnsupportedError } from "../../src/errors.ts";
 import { makeCore } from "../support/core.ts";
 
 const test = suite("module");
@@ -58,7 +58,7 @@ test("a core that cannot be loaded is an error of this package, with its cause",
     throw cause;
   };
   const tells = (error: unknown) =>
-    error instanceof RuntimeError && error.cause === cause && /ENOENT/.test(error.message);
+    error instanceof UnsupportedError && error.cause === cause && /ENOENT/.test(error.message);
   const loadCore = createLoadCore({ now: failing });
   assert.throws(defaultCore, tells);
   assert.ok(tells(await loadCore().catch((error) => error)));

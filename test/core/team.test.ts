@@ -9,7 +9,7 @@ import { Core } from "../../src/core/core.ts";
 import { bestFlavour } from "../../src/core/module.ts";
 import { Tape } from "../../src/core/tape.ts";
 import { type StartWorker, Team } from "../../src/core/team.ts";
-import { ArgumentError, DisposedError, RuntimeError } from "../../src/errors.ts";
+import { ArgumentError, DisposedError, UnsupportedError } from "../../src/errors.ts";
 import { knorm, loadModel, type Model } from "../../src/runtimes/node.ts";
 import { startWorker } from "../../src/runtimes/start-worker-node.ts";
 import { assertSame } from "../support/assertions.ts";
@@ -99,7 +99,7 @@ test("a worker that fails in the middle of a step gives an error, again and agai
   const pointer = copying(core, 0, core.byteLength - 4096, 2048);
   assert.throws(
     () => team.run(pointer),
-    (error: Error) => error instanceof RuntimeError && /thread has died/.test(error.message),
+    (error: Error) => error instanceof UnsupportedError && /thread has died/.test(error.message),
   );
   assert.throws(() => team.run(pointer), /thread has died/);
   team.dispose();
@@ -124,7 +124,7 @@ test("a worker that ends between two tapes gives an error", async () => {
   await sleep(100);
   assert.throws(
     () => team.run(pointer),
-    (error: Error) => error instanceof RuntimeError && error.cause instanceof Error,
+    (error: Error) => error instanceof UnsupportedError && error.cause instanceof Error,
   );
   team.dispose();
 });
@@ -151,7 +151,7 @@ if (process.release.name === "node" && !("Bun" in globalThis || "Deno" in global
           () => {
             for (let tape = 0; tape < 100; tape++) team.run(pointer);
           },
-          (error: Error) => error instanceof RuntimeError && /thread has died/.test(error.message),
+          (error: Error) => error instanceof UnsupportedError && /thread has died/.test(error.message),
         );
         assert.ok(performance.now() - started < 1000, `${performance.now() - started} ms`);
         // From now on at once, whatever the loop has heard.
@@ -186,7 +186,7 @@ if (process.release.name === "node" && !("Bun" in globalThis || "Deno" in global
       () => {
         for (let tape = 0; tape < 100; tape++) team.run(pointer);
       },
-      (error: Error) => error instanceof RuntimeError,
+      (error: Error) => error instanceof UnsupportedError,
     );
     assert.ok(performance.now() - started < 2000, `${performance.now() - started} ms`);
     team.dispose();
@@ -212,7 +212,7 @@ if (process.release.name === "node" && !("Bun" in globalThis || "Deno" in global
     const saved = capsule.save();
     const { core } = model;
     void workers[0]!.terminate();
-    const broken = (error: unknown) => error instanceof RuntimeError && /thread has died/.test(error.message);
+    const broken = (error: unknown) => error instanceof UnsupportedError && /thread has died/.test(error.message);
     const tokens = Array.from({ length: 400 }, (_, i) => i);
     assert.throws(() => session.prefill(tokens), broken);
     const calls: (() => unknown)[] = [
@@ -247,7 +247,7 @@ test("a trap in the calling thread breaks the team and leaves no worker waiting"
     const pointer = copying(core, core.byteLength - 256, 0, 30_000);
     assert.throws(
       () => team.run(pointer),
-      (error: Error) => error instanceof RuntimeError && error.cause instanceof WebAssembly.RuntimeError,
+      (error: Error) => error instanceof UnsupportedError && error.cause instanceof WebAssembly.RuntimeError,
     );
     assert.throws(() => team.run(pointer), /thread has died/);
     assert.is(ends.length, threads - 1);
@@ -305,7 +305,7 @@ test("workers that cannot start give an error and leave none behind", async () =
     return { terminate: () => running-- };
   };
   const error = await makeTeam(4, start).catch((cause) => cause);
-  assert.instance(error, RuntimeError);
+  assert.instance(error, UnsupportedError);
   assert.is((error.cause as Error).message, "no more");
   assert.is(running, 0);
 });

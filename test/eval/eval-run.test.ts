@@ -39,16 +39,16 @@ test("an answer's score is the part of the expected answers that it contains", (
 
 test("evidence is counted in every layer and head", () => {
   const session = model.createSession();
-  const { layers, keyHeads } = model.config;
+  const { layers, kvHeads } = model.config;
   session.prefill(Int32Array.from({ length: 20 }, (_, index) => index + 300));
   // Tokens 10 to 13 stand at 12 to 15; the first head of the first layer keeps one of the four, the others all.
   const all = Int32Array.from({ length: 20 }, (_, index) => index);
   session.keep(
     Array.from({ length: layers }, (_, layer) =>
-      Array.from({ length: keyHeads }, (_, head) => (layer + head === 0 ? [0, 11, 12, 16] : all)),
+      Array.from({ length: kvHeads }, (_, head) => (layer + head === 0 ? [0, 11, 12, 16] : all)),
     ),
   );
-  const heads = layers * keyHeads;
+  const heads = layers * kvHeads;
   const task = {
     evidence: [
       { first: 10, end: 12 },

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ArgumentError, FormatError, RuntimeError } from "../../src/errors.ts";
+import { ArgumentError, FormatError, UnsupportedError } from "../../src/errors.ts";
 import { type Fetch, fetchSource } from "../../src/formats/fetch-source.ts";
 import { dataSource, readText, recordFiles, urlFiles } from "../../src/formats/file-set.ts";
 import { fileSource, folderFiles } from "../../src/formats/file-source.ts";
@@ -124,7 +124,7 @@ test("a server: files, 404, 500", async () => {
       assert.match((await faultOf(() => files.open("broken"))).message, /answered 500/);
     }
     const missing = await faultOf(() => dataSource("model", `${base}/none.gguf`));
-    assert.instance(missing, RuntimeError);
+    assert.instance(missing, UnsupportedError);
     assert.match(missing.message, /none\.gguf: there is no such file/);
     const record = recordFiles({ model: new URL(`${base}/m/a%20b.bin`) });
     assert.equal(await read((await record.open("model"))!, 7, 20), data.slice(7, 27));
@@ -143,12 +143,12 @@ test("a server that drops the connection, and one that is not there", async () =
     assert.is(source.byteLength, 10_000);
     assert.equal(await read(source, 0, 100), data.slice(0, 100));
     const fault = await faultOf(() => read(source, 100, 9_900));
-    assert.ok(fault instanceof RuntimeError || fault instanceof FormatError);
+    assert.ok(fault instanceof UnsupportedError || fault instanceof FormatError);
     assert.match(fault.message, /model\.gguf: .*byte 4000/);
     await source.close();
   });
   const fault = await faultOf(() => fetchSource(base));
-  assert.instance(fault, RuntimeError);
+  assert.instance(fault, UnsupportedError);
   assert.match(fault.message, /cannot be reached/);
 });
 
@@ -206,7 +206,7 @@ test("files: into WebAssembly memories of either kind, early ends, folders", asy
     await source.close();
     assert.is((await readText(files, "data.bin"))!.length > 0, true);
     assert.is(await fileSource(join(folder, "none")), undefined);
-    assert.instance(await faultOf(() => files.open("inner")), RuntimeError);
+    assert.instance(await faultOf(() => files.open("inner")), UnsupportedError);
     for (const name of ["../data.bin", "inner/x", "..", "/etc/hosts", "C:x", "a\\b", ""]) {
       assert.instance(await faultOf(() => files.open(name)), ArgumentError, name);
     }

@@ -141,7 +141,7 @@ export function tensors(dice: Dice): void {
 /** Calls of sessions, presses and the model with arguments that may be anything. */
 export async function sessions(dice: Dice): Promise<void> {
   const session: Session = model.createSession(
-    dice.chance(0.8) ? {} : ({ window: anything(dice), scheme: anything(dice) } as never),
+    dice.chance(0.8) ? {} : ({ contextSize: anything(dice), scheme: anything(dice) } as never),
   );
   const odd = (names: readonly string[]): never =>
     (dice.chance(0.2)

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ArgumentError, RuntimeError, SiskinError } from "../../src/errors.ts";
+import { ArgumentError, SiskinError, UnsupportedError } from "../../src/errors.ts";
 import { loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { tinyFolder, tinyGguf, tinyModel } from "../support/tiny-model.ts";
 
@@ -119,8 +119,8 @@ const nonsense: [unknown, typeof SiskinError, RegExp][] = [
   ["mailto:x", ArgumentError, /"mailto:x" is not the URL of a folder/],
   ["file:///nowhere/%ff", ArgumentError, /is not the URL of a file/],
   ["data:text/plain,hello", SiskinError, /ends early/],
-  ["nowhere/m.gguf", RuntimeError, /nowhere\/m\.gguf: there is no such file/],
-  ["a\0b.gguf", RuntimeError, /cannot be opened/],
+  ["nowhere/m.gguf", UnsupportedError, /nowhere\/m\.gguf: there is no such file/],
+  ["a\0b.gguf", UnsupportedError, /cannot be opened/],
   ["package.json", SiskinError, /config\.json: cannot be opened|has no config\.json/],
   [{ "config.json": 5 }, ArgumentError, /config\.json: a file is a Blob, bytes/],
   [{ "m.gguf": null }, ArgumentError, /m\.gguf: a file is a Blob, bytes/],

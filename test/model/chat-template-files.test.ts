@@ -38,8 +38,8 @@ function hasAll(model: Model) {
   const template = model.tokenizer.chatTemplate!;
   assert.equal(template.names, ["default", "tool_use"]);
   assert.is(template.render([{ role: "user", content: "x" }], { tools: [] }), "tools");
-  assert.equal([...model.prompt.head], [begin, user]);
-  assert.equal([...model.prompt.tail], [assistant]);
+  assert.equal([...model.frame.head], [begin, user]);
+  assert.equal([...model.frame.tail], [assistant]);
 }
 
 test("templates in files of their own, of a record", () => using(templates, hasAll));
@@ -84,13 +84,13 @@ test("special_tokens_map.json", () =>
     (model) => {
       assert.is(model.tokenizer.bosToken, user);
       assert.equal(model.tokenizer.eosTokens, [assistant]);
-      assert.equal([...model.prompt.head], [user]);
+      assert.equal([...model.frame.head], [user]);
     },
   ));
 
 test("add_bos_token: false", () =>
   using({ "tokenizer_config.json": config({ add_bos_token: false }) }, async (model) => {
-    assert.equal([...model.prompt.head], []);
+    assert.equal([...model.frame.head], []);
     const session = model.createSession();
     await session.read("Ab", small);
     assert.is(session.absolutePosition, 2);
@@ -137,7 +137,7 @@ for (const [name, [template, kind, fault]] of Object.entries(unusable))
       const asked = async (session: ReturnType<Model["createSession"]>) => {
         for await (const _ of session.ask("q?", { maxTokens: 1 }));
       };
-      assert.throws(() => model.prompt, isFault);
+      assert.throws(() => model.frame, isFault);
 
       const session = model.createSession();
       session.prefill([65, 66, 67]);

@@ -22,7 +22,7 @@ function add(name: string, model: TinyModel, changes: GgufChanges = {}, rotary: 
 }
 
 add("plain", tinyModel());
-for (const [headSize, queryHeads, keyHeads, width] of [
+for (const [headSize, queryHeads, kvHeads, width] of [
   [2, 2, 1, 32],
   [4, 8, 4, 32],
   [6, 7, 1, 42],
@@ -39,15 +39,15 @@ for (const [headSize, queryHeads, keyHeads, width] of [
   [160, 2, 1, 64],
   [256, 1, 1, 64],
 ] as const) {
-  const sizes = { headSize, queryHeads, keyHeads, width };
-  add(`heads: ${queryHeads} of ${headSize} over ${keyHeads}, width ${width}`, tinyModel(sizes));
+  const sizes = { headSize, queryHeads, kvHeads, width };
+  add(`heads: ${queryHeads} of ${headSize} over ${kvHeads}, width ${width}`, tinyModel(sizes));
 }
 for (const feedForward of [1, 43, 172]) add(`feed-forward width ${feedForward}`, tinyModel({ feedForward }));
 for (const vocabulary of [259, 261, 300]) add(`vocabulary of ${vocabulary}`, tinyModel({ vocabulary }));
 
 add("attention biases", tinyModel({}, { attention: true }));
 add("feed-forward biases", tinyModel({}, { feedForward: true }));
-const odd = { headSize: 10, queryHeads: 3, keyHeads: 3, width: 30, feedForward: 43 };
+const odd = { headSize: 10, queryHeads: 3, kvHeads: 3, width: 30, feedForward: 43 };
 add("all biases, odd sizes", tinyModel(odd, { attention: true, feedForward: true }));
 const some = tinyModel({}, { attention: true, feedForward: true });
 for (const name of [...some.tensors.keys()]) {

@@ -5,7 +5,7 @@ import type { Budget } from "../../src/press/budget.ts";
 import type { PassPress } from "../../src/press/press.ts";
 import { ArgumentError, type Model, press, type Session } from "../../src/runtimes/node.ts";
 
-import { context, keptBy, keyHeads, layers, model, recordedSets } from "./recorded.ts";
+import { context, keptBy, kvHeads, layers, model, recordedSets } from "./recorded.ts";
 
 const test = suite("budgets");
 const tokens = Int32Array.from(context.context_ids);
@@ -22,7 +22,7 @@ function compressed(method: PassPress, budget: Budget, options: Options = {}, te
 
 /** Entries of every head, layer by layer. */
 const lengths = (session: Session) => keptBy(session).flatMap((heads) => heads.map((list) => list.length));
-const everywhere = (count: number) => Array.from({ length: layers * keyHeads }, () => count);
+const everywhere = (count: number) => Array.from({ length: layers * kvHeads }, () => count);
 
 /** What whole caches of so many entries a head take, in bytes. */
 function fullBytes(options: Options): { bytes: number; pageBytes: number } {
@@ -63,10 +63,10 @@ test("a pyramid over layers and shares among heads keep what uniform budgets wou
     const session = compressed(method, { ratio: 0.5 });
     const kept = lengths(session);
     assert.ok(new Set(kept).size > 1, `${method.name} keeps different numbers`);
-    const uniform = Math.trunc(length * 0.5) * layers * keyHeads;
+    const uniform = Math.trunc(length * 0.5) * layers * kvHeads;
     const total = kept.reduce((a, b) => a + b, 0);
     // At more than this the pyramid would be narrower than its window, and kvpress makes all layers equal; it rounds each layer's budget.
-    assert.ok(Math.abs(total - uniform) <= layers * keyHeads, `${method.name}: ${total} for ${uniform}`);
+    assert.ok(Math.abs(total - uniform) <= layers * kvHeads, `${method.name}: ${total} for ${uniform}`);
     session.dispose();
   }
 });
@@ -76,7 +76,7 @@ for (const cache of ["f32", "q8"] as const) {
     const { bytes, pageBytes } = fullBytes({ cache });
     for (const inner of ["snapkv", "knorm", "expectedattention"]) {
       const session = compressed(press("adakv", { press: inner }), { ratio: 0.8 }, { cache });
-      const most = bytes * 0.22 + layers * keyHeads * pageBytes;
+      const most = bytes * 0.22 + layers * kvHeads * pageBytes;
       assert.ok(session.byteLength <= most, `${inner}: ${session.byteLength} bytes of ${bytes}`);
       session.dispose();
     }
@@ -90,7 +90,7 @@ for (const cache of ["f32", "q8"] as const) {
         const session = compressed(method, { bytes: allowed }, { cache });
         assert.ok(session.byteLength <= allowed, `${method.name}: ${session.byteLength} of ${allowed}`);
         // Two pages a head: one that rounding down loses, one for heads of different lengths.
-        const least = allowed - 2 * layers * keyHeads * pageBytes;
+        const least = allowed - 2 * layers * kvHeads * pageBytes;
         assert.ok(session.byteLength >= least, `${method.name}: ${session.byteLength} of ${allowed}, too few`);
         session.dispose();
       }

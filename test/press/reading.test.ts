@@ -9,7 +9,7 @@ import { assertNear } from "../support/assertions.ts";
 const test = suite("reading");
 const model = await loadModel("models/nano");
 test.after(() => model.dispose());
-const { layers, keyHeads, headSize } = model.config;
+const { layers, kvHeads, headSize } = model.config;
 
 /** Of the recorded keys and values every eighth entry is in the repository. */
 const STEP = 8;
@@ -34,8 +34,8 @@ interface Run {
 }
 
 const heads = Array.from(
-  { length: layers * keyHeads },
-  (_, index) => [Math.floor(index / keyHeads), index % keyHeads] as const,
+  { length: layers * kvHeads },
+  (_, index) => [Math.floor(index / kvHeads), index % kvHeads] as const,
 );
 
 function pressOf({ granularity, lead, trail, schedule }: Run["settings"]): QuestionPress {
@@ -59,7 +59,7 @@ for (const name of ["siskin", "siskin_three_questions", "siskin_original", "reac
     const { settings, questions } = JSON.parse(readFileSync(`${path}.json`, "utf8")) as Run;
     const tensors = readSafetensors(readFileSync(`${path}.safetensors`));
     const tokens = tensors.i32("tokens");
-    const { head } = model.prompt;
+    const { head } = model.frame;
     assert.equal(tokens.subarray(0, head.length), head);
     const session = model.createSession({ scheme: settings.scheme });
     const snapshots: { read: number; positions: Int32Array[] }[] = [];
@@ -105,13 +105,13 @@ for (const name of ["siskin", "siskin_three_questions", "siskin_original", "reac
       ["values_last", layers - 1],
     ] as const) {
       const recorded = tensors.f32(part);
-      const rows = recorded.length / keyHeads / headSize;
-      for (let at = 0; at < keyHeads; at++) {
+      const rows = recorded.length / kvHeads / headSize;
+      for (let at = 0; at < kvHeads; at++) {
         const content = part === "values_last" ? session.values(layer, at) : session.keys(layer, at);
         for (let row = 0; row < rows; row++) {
           const entry = row * STEP;
-          const position = expected[layer * keyHeads + at]![entry];
-          if (actual[layer * keyHeads + at]![entry] !== position) continue;
+          const position = expected[layer * kvHeads + at]![entry];
+          if (actual[layer * kvHeads + at]![entry] !== position) continue;
           const start = (at * rows + row) * headSize;
           assertNear(
             content.subarray(entry * headSize, (entry + 1) * headSize),
@@ -124,7 +124,7 @@ for (const name of ["siskin", "siskin_three_questions", "siskin_original", "reac
     }
 
     for (const [index, { question, answer, planted_answer, answer_ids, gap }] of questions.entries()) {
-      assert.equal(model.prompt.question(question), tensors.i32(`question_${index}`));
+      assert.equal(model.frame.question(question), tensors.i32(`question_${index}`));
       const fork = session.fork();
       assertNear(fork.prefill(tensors.i32(`question_${index}`)), tensors.f32(`logits_${index}`), () => 5e-3, question);
       fork.dispose();

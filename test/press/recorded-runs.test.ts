@@ -8,7 +8,7 @@ import {
   isRecorded,
   keptAgreement,
   keptBy,
-  keyHeads,
+  kvHeads,
   layers,
   model,
   recorded,
@@ -61,7 +61,7 @@ for (const [run, how] of Object.entries(repeats)) {
     const kept = keptBy(session);
     const expected = recordedSets(run, "kept");
     for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < keyHeads; head++) {
+      for (let head = 0; head < kvHeads; head++) {
         assert.is(kept[layer]![head]!.length, expected[layer]![head]!.length, `layer ${layer}, head ${head}`);
       }
     }
@@ -102,7 +102,7 @@ function checkChannels(run: string, session: Session): void {
   const { headSize } = model.config;
   const left = recordedSets(run, "channels");
   for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < keyHeads; head++) {
+    for (let head = 0; head < kvHeads; head++) {
       const keys = session.keys(layer, head);
       const used = new Set(Array.from(keys, (value, at) => (value === 0 ? -1 : at % headSize)));
       used.delete(-1);
@@ -120,8 +120,8 @@ function checkValues(run: string, session: Session, expected: readonly (readonly
   let compared = 0;
   for (const layer of [0, 5]) {
     const values = recorded(run, `values.${layer}`);
-    const perHead = values.length / keyHeads;
-    for (let head = 0; head < keyHeads; head++) {
+    const perHead = values.length / kvHeads;
+    for (let head = 0; head < kvHeads; head++) {
       if (session.positions(layer, head).join() !== expected[layer]![head]!.join()) continue;
       compared++;
       const wanted = values.subarray(head * perHead, (head + 1) * perHead);

@@ -41,7 +41,7 @@ export const { context, runs } = JSON.parse(readFileSync(`${folder}/runs.json`, 
 const tensors = readSafetensors(readFileSync(`${folder}/runs.safetensors`));
 
 export const model: Model = await loadModel("models/nano");
-export const { layers, keyHeads } = model.config;
+export const { layers, kvHeads } = model.config;
 
 /** A recorded tensor of numbers. */
 export function recorded(run: string, name: string): Float32Array {
@@ -55,10 +55,10 @@ export function isRecorded(run: string, name: string): boolean {
 /** A recorded mask [layers, KV heads, width] as lists of the places that are set. */
 export function recordedSets(run: string, name: string): Int32Array[][] {
   const mask = tensors.u8(runs[run]!.tensors[name]!);
-  const width = mask.length / layers / keyHeads;
+  const width = mask.length / layers / kvHeads;
   return Array.from({ length: layers }, (_, layer) =>
-    Array.from({ length: keyHeads }, (_, head) => {
-      const start = (layer * keyHeads + head) * width;
+    Array.from({ length: kvHeads }, (_, head) => {
+      const start = (layer * kvHeads + head) * width;
       const places = Array.from(mask.subarray(start, start + width), (set, place) => (set ? place : -1));
       return Int32Array.from(places.filter((place) => place >= 0));
     }),
@@ -136,7 +136,7 @@ export function impose(run: string, how: Repeat, session: Session): Session {
 /** Every head's kept positions: [layers][KV heads]. */
 export function keptBy(session: Session): Int32Array[][] {
   return Array.from({ length: layers }, (_, layer) =>
-    Array.from({ length: keyHeads }, (_, head) => session.positions(layer, head)),
+    Array.from({ length: kvHeads }, (_, head) => session.positions(layer, head)),
   );
 }
 
@@ -152,13 +152,13 @@ export function scoreDifference(
   share: number,
 ): { outside: number; worst: number; worstShare: number } {
   const expected = recorded(run, "scores");
-  const length = expected.length / layers / keyHeads;
+  const length = expected.length / layers / kvHeads;
   let outside = 0;
   let worst = 0;
   let worstShare = 0;
   for (const [layer, heads] of scores.entries()) {
     for (const [head, list] of heads.entries()) {
-      const start = (layer * keyHeads + head) * length;
+      const start = (layer * kvHeads + head) * length;
       const finite = list.filter((score) => Number.isFinite(score));
       const largest = finite.reduce((most, score) => Math.max(most, Math.abs(score)), 0);
       for (let i = 0; i < length; i++) {

@@ -5,7 +5,7 @@ import { compactor } from "../../src/press/methods/compactor.ts";
 import { cur } from "../../src/press/methods/cur.ts";
 import { duoAttention } from "../../src/press/methods/duo-attention.ts";
 import { expectedAttention } from "../../src/press/methods/expected-attention.ts";
-import { finchPress } from "../../src/press/methods/finch-whole-pass.ts";
+import { finchWholePass } from "../../src/press/methods/finch-whole-pass.ts";
 import { keyDiff } from "../../src/press/methods/keydiff.ts";
 import { knorm } from "../../src/press/methods/knorm.ts";
 import { kvCompose } from "../../src/press/methods/kvcompose.ts";
@@ -36,7 +36,7 @@ import { luKV } from "../../src/press/wrappers/lukv.ts";
 import { merging } from "../../src/press/wrappers/merging.ts";
 import { perLayer } from "../../src/press/wrappers/per-layer.ts";
 import { pyramid } from "../../src/press/wrappers/pyramidkv.ts";
-import { context, keyHeads, type Repeat, recorded } from "./recorded.ts";
+import { context, kvHeads, type Repeat, recorded } from "./recorded.ts";
 
 const plain = (make: () => ScorePress): Repeat => ({ press: (spy) => spy(make()) });
 const rerotated = (make: () => ScorePress): Repeat => ({ ...plain(make), scheme: "contiguous" });
@@ -51,15 +51,15 @@ function rows(values: Float32Array, width: number): number[][] {
 
 /** Numbers of one layer as one list for each KV head. */
 function heads(values: Float32Array): Float32Array[] {
-  return rows(values, values.length / keyHeads).map((list) => Float32Array.from(list));
+  return rows(values, values.length / kvHeads).map((list) => Float32Array.from(list));
 }
 
 /** Numbers recorded as [layers, KV heads, ...], cut to a layer's heads. */
 function byLayer(run: string, name: string, layer: number): Float32Array[] {
   const values = recorded(run, name);
-  const perHead = values.length / 8 / keyHeads;
-  return Array.from({ length: keyHeads }, (_, head) => {
-    const start = (layer * keyHeads + head) * perHead;
+  const perHead = values.length / 8 / kvHeads;
+  return Array.from({ length: kvHeads }, (_, head) => {
+    const start = (layer * kvHeads + head) * perHead;
     return values.slice(start, start + perHead);
   });
 }
@@ -89,15 +89,15 @@ export const repeats: Readonly<Record<string, Repeat>> = {
   "lagkv_cross_scoring_0.5": plain(() => lagKV({ crossScoring: true })),
   "observed_attention_0.5": plain(observedAttention),
   "observed_attention_0.8": plain(observedAttention),
-  "finch_0.5": { press: () => finchPress({ windowSize }), scheme: "contiguous" },
-  "finch_0.8": { press: () => finchPress({ windowSize }), scheme: "contiguous" },
-  "finch_not_rerotated_0.5": { press: () => finchPress({ windowSize }) },
-  "finch_not_rerotated_0.8": { press: () => finchPress({ windowSize }) },
+  "finch_0.5": { press: () => finchWholePass({ windowSize }), scheme: "contiguous" },
+  "finch_0.8": { press: () => finchWholePass({ windowSize }), scheme: "contiguous" },
+  "finch_not_rerotated_0.5": { press: () => finchWholePass({ windowSize }) },
+  "finch_not_rerotated_0.8": { press: () => finchWholePass({ windowSize }) },
   "finch_not_normalised_0.5": {
-    press: () => finchPress({ windowSize, normalizeScores: false }),
+    press: () => finchWholePass({ windowSize, normalizeScores: false }),
     scheme: "contiguous",
   },
-  "finch_chunks_of_256_0.5": { press: () => finchPress({ windowSize, chunkLength: 256 }), scheme: "contiguous" },
+  "finch_chunks_of_256_0.5": { press: () => finchWholePass({ windowSize, chunkLength: 256 }), scheme: "contiguous" },
   "rerotated_knorm_0.5": rerotated(knorm),
   "rerotated_knorm_0.8": rerotated(knorm),
   "rerotated_snapkv_0.5": rerotated(snapKV),
@@ -176,7 +176,7 @@ export const repeats: Readonly<Record<string, Repeat>> = {
   "duo_attention_0.5": {
     press: () =>
       duoAttention({
-        headScores: rows(recorded("duo_attention_0.5", "given.head_scores"), keyHeads),
+        headScores: rows(recorded("duo_attention_0.5", "given.head_scores"), kvHeads),
         headCompressionRatio: 0.5,
         sinkSize: 16,
         recentSize: 64,

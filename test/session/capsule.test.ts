@@ -39,7 +39,7 @@ const isFormatError = (error: Error) => error instanceof FormatError;
 
 /** A session whose heads hold different entries, and different numbers of them; the first holds `least`. */
 function uneven(scheme: "contiguous" | "original", cache: "f32" | "q8" = "f32", least = 5): Session {
-  const session = model.createSession({ scheme, cache, window: 1000 });
+  const session = model.createSession({ scheme, cache, contextSize: 1000 });
   session.prefill(tokens.subarray(0, 200));
   session.keep(
     Array.from({ length: 8 }, (_, layer) =>
@@ -182,7 +182,7 @@ test("what does not fit is named", () => {
     [/belongs to the model 00, and this one is [0-9a-f]{16}/, (metadata) => (metadata.model = "00")],
     [/form q3/, (metadata) => (metadata.form = "q3")],
     [/unknown scheme sliding/, (metadata) => (metadata.scheme = "sliding")],
-    [/impossible window "no"/, (metadata) => (metadata.window = "no")],
+    [/impossible window "no"/, (metadata) => (metadata.contextSize = "no")],
     [/impossible absolute position "1.5"/, (metadata) => (metadata.absolutePosition = "1.5")],
     [/positions.0 should ascend below 200; 0 follows 0/, (_, positions) => (positions[1] = 0)],
     [/positions.0 should ascend below 200; 200 follows 6/, (_, positions) => (positions[4] = 200)],

@@ -36,16 +36,16 @@ for (const [name, path] of Object.entries(documents)) {
       assert.is(planted.questions.length, 8);
       const session = model.createSession();
       await session.read(tokens, { questions: planted.questions.map(({ question }) => question), budget: BUDGET });
-      assert.is(session.absolutePosition, model.prompt.head.length + tokens.length);
+      assert.is(session.absolutePosition, model.frame.head.length + tokens.length);
       caches.push(session.byteLength);
       for (const { question, answer } of planted.questions) {
         let given = "";
         for await (const piece of session.ask(question, { maxTokens: 40 })) given += piece;
         assert.ok(given.includes(answer), `${question} ${JSON.stringify(given)} instead of ${answer}`);
       }
-      const { layers, keyHeads } = model.config;
+      const { layers, kvHeads } = model.config;
       for (let layer = 0; layer < layers; layer++) {
-        for (let head = 0; head < keyHeads; head++) assert.is(session.cacheLength(layer, head), BUDGET);
+        for (let head = 0; head < kvHeads; head++) assert.is(session.cacheLength(layer, head), BUDGET);
       }
     } finally {
       model.dispose();

@@ -33,7 +33,7 @@ function assertSinksAndNewest(session: Session): void {
 }
 
 test("memory and entries stay the same, and text stays text", async () => {
-  const session = model.createSession({ window: 400 });
+  const session = model.createSession({ contextSize: 400 });
   const options = { ...drawn, maxTokens: 3000, budget: 256, every: 64 };
   let text = "";
   let longest = 0;
@@ -56,7 +56,7 @@ test("memory and entries stay the same, and text stays text", async () => {
 });
 
 test("many short turns never fill the window either", async () => {
-  const session = model.createSession({ window: 120 });
+  const session = model.createSession({ contextSize: 120 });
   for (let turn = 0; turn < 12; turn++) {
     for await (const _ of session.generate(" And then", { ...drawn, maxTokens: 20, budget: 64, every: 50 }));
     assert.ok(session.cacheLength(0, 0) <= 64 + 50, `${session.cacheLength(0, 0)} entries`);
@@ -67,7 +67,7 @@ test("many short turns never fill the window either", async () => {
 });
 
 test("without a budget the text ends with the window", async () => {
-  const session = model.createSession({ window: 40 });
+  const session = model.createSession({ contextSize: 40 });
   let thrown: Error | undefined;
   try {
     for await (const _ of session.generate(PROMPT, { ...drawn, maxTokens: 100 }));

@@ -18,7 +18,7 @@ const test = suite("odd sizes");
 const TOLERANCE = 2e-5;
 const tokens = Array.from({ length: 40 }, (_, index) => (index * 37 + 11) % 256);
 
-const sizes = { headSize: 12, queryHeads: 6, keyHeads: 2, width: 45, feedForward: 50 };
+const sizes = { headSize: 12, queryHeads: 6, kvHeads: 2, width: 45, feedForward: 50 };
 const tiny = tinyModel(sizes, { attention: true, feedForward: true });
 const expected = plainForward(tiny, tokens);
 const load = (options = {}) =>
@@ -175,7 +175,7 @@ test("reading with questions keeps the same excerpt with every number of threads
 });
 
 test("8-bit blocks: those of an output layer over padded heads are made anew, the others stay", async () => {
-  const model = tinyModel({ headSize: 20, queryHeads: 8, keyHeads: 4, width: 160, feedForward: 96 });
+  const model = tinyModel({ headSize: 20, queryHeads: 8, kvHeads: 4, width: 160, feedForward: 96 });
   /** 2^-9 as f16. */
   const [scale, unit] = [0x1800, 2 ** -9];
   const tensors: Record<string, RawTensor> = {};

@@ -7,10 +7,10 @@ import { Dice } from "../support/random.ts";
 
 export const model = await loadModel(drawnModel());
 const { headSize } = model.config;
-export const { layers, keyHeads, vocabularySize } = model.config;
+export const { layers, kvHeads, vocabularySize } = model.config;
 export const heads = Array.from(
-  { length: layers * keyHeads },
-  (_, index) => [Math.floor(index / keyHeads), index % keyHeads] as const,
+  { length: layers * kvHeads },
+  (_, index) => [Math.floor(index / kvHeads), index % kvHeads] as const,
 );
 
 /** What a session should hold: for each head the places in the text of its entries. */
@@ -90,7 +90,7 @@ export function drawnPress(seed: number): ScorePress {
     kind: "score",
     name: "drawn",
     score: (entries) =>
-      Array.from({ length: keyHeads }, (_, head) =>
+      Array.from({ length: kvHeads }, (_, head) =>
         Float32Array.from(entries.positions(head), (position) => drawnScore(seed, entries.layer, head, position)),
       ),
   };
@@ -111,7 +111,7 @@ function highest(seed: number, index: number, kept: readonly number[], count: nu
 export function brokenPress(dice: Dice, session: Session): SelectPress | ScorePress {
   const broken = dice.whole(0, layers - 1);
   const lists = (count: number) =>
-    Array.from({ length: keyHeads }, (_, head) => Int32Array.from({ length: count }, (_, i) => i + head));
+    Array.from({ length: kvHeads }, (_, head) => Int32Array.from({ length: count }, (_, i) => i + head));
   const wrong = dice.pick<(length: number) => unknown>([
     () => {
       throw new RangeError("thrown by the press");
@@ -132,7 +132,7 @@ export function brokenPress(dice: Dice, session: Session): SelectPress | ScorePr
     kind: "select",
     name: "broken",
     select: (entries) => {
-      const rows = () => Array.from({ length: keyHeads }, () => new Float32Array(headSize).fill(7));
+      const rows = () => Array.from({ length: kvHeads }, () => new Float32Array(headSize).fill(7));
       const fine = { kept: lists(1).map(() => Int32Array.of(0)), keys: rows(), values: rows() };
       return entries.layer === broken ? (wrong(entries.length(0)) as never) : fine;
     },
@@ -142,12 +142,12 @@ export function brokenPress(dice: Dice, session: Session): SelectPress | ScorePr
 /** One session, what it should hold, and everything that can be done to it. */
 export class Actor {
   readonly session: Session;
-  readonly window: number;
+  readonly contextSize: number;
   expected: Expected;
 
-  constructor(session: Session, window: number, expected?: Expected) {
+  constructor(session: Session, contextSize: number, expected?: Expected) {
     this.session = session;
-    this.window = window;
+    this.contextSize = contextSize;
     this.expected = expected ?? { position: 0, kept: heads.map(() => []) };
   }
 

@@ -10,7 +10,7 @@ import {
   type Faults,
   gather,
   heads,
-  keyHeads,
+  kvHeads,
   layers,
   letters,
   model,
@@ -25,20 +25,20 @@ import {
 export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) => Promise<void> | void> = {
   prefill(actor, dice) {
     const count = dice.whole(1, 40);
-    if (actor.used + count > actor.window) return;
+    if (actor.used + count > actor.contextSize) return;
     actor.session.prefill(tokens(dice, count));
     actor.append(count);
   },
 
   decode(actor, dice) {
-    if (actor.used + 1 > actor.window) return;
+    if (actor.used + 1 > actor.contextSize) return;
     actor.session.decode(dice.whole(0, vocabularySize - 1));
     actor.append(1);
   },
 
   negativeLogLikelihoods(actor, dice) {
     const count = dice.whole(1, 20);
-    if (actor.used + count > actor.window) return;
+    if (actor.used + count > actor.contextSize) return;
     const losses = actor.session.negativeLogLikelihoods(tokens(dice, count));
     assert.ok(losses.length === count - 1 && losses.every((loss) => loss >= 0));
     actor.append(count);
@@ -46,7 +46,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
 
   prefillWithPress(actor, dice) {
     const [count, budget, seed] = [dice.whole(1, 40), dice.whole(1, 60), dice.whole(1, 1e6)];
-    if (actor.used + count > actor.window) return;
+    if (actor.used + count > actor.contextSize) return;
     actor.session.prefill(tokens(dice, count), { press: drawnPress(seed), budget });
     actor.append(count);
     actor.compress(seed, budget);
@@ -54,7 +54,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
 
   prefillWithAnyPress(actor, dice) {
     const count = dice.whole(1, 40);
-    if (actor.used + count > actor.window) return;
+    if (actor.used + count > actor.contextSize) return;
     const name = dice.pick([
       "knorm",
       "keydiff",
@@ -103,7 +103,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
       return list.map((_, place) => place).filter(() => dice.next() < share);
     });
     actor.session.keep(
-      Array.from({ length: layers }, (_, layer) => kept.slice(layer * keyHeads, (layer + 1) * keyHeads)),
+      Array.from({ length: layers }, (_, layer) => kept.slice(layer * kvHeads, (layer + 1) * kvHeads)),
     );
     actor.expected.kept = kept.map((places, index) => places.map((place) => actor.expected.kept[index]![place]!));
   },
@@ -111,12 +111,15 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
   async read(actor, dice) {
     const [budget, chunkLength, seed] = [dice.whole(1, 60), dice.whole(1, 40), dice.whole(1, 1e6)];
     const document = tokens(dice, dice.whole(0, 150));
-    const head = actor.expected.position === 0 ? model.prompt.head.length : 0;
+    const head = actor.expected.position === 0 ? model.frame.head.length : 0;
     let total = head + document.length;
     // Room for what a document before held back, too, which comes first.
-    const question = model.prompt.question("in?").length + 8;
+    const question = model.frame.question("in?").length + 8;
     const contiguous = actor.session.scheme === "contiguous";
-    if (Math.max(contiguous ? budget : 0, actor.used) + (contiguous ? chunkLength : total) + question > actor.window)
+    if (
+      Math.max(contiguous ? budget : 0, actor.used) + (contiguous ? chunkLength : total) + question >
+      actor.contextSize
+    )
       return;
     const method = drawnPress(seed);
     const onProgress = ({ tokensTotal = total }) => {
@@ -135,7 +138,8 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
   async readText(actor, dice) {
     const budget = dice.whole(5, 60);
     const even = new Set(actor.expected.kept.map((list) => list.length)).size === 1;
-    if (!even || actor.session.scheme === "original" || Math.max(budget, actor.longest) + 60 > actor.window) return;
+    if (!even || actor.session.scheme === "original" || Math.max(budget, actor.longest) + 60 > actor.contextSize)
+      return;
     const text = letters(dice, dice.whole(1, 80));
     async function* pieces() {
       for (let at = 0; at < text.length; at += 7) yield text.slice(at, at + 7);
@@ -152,7 +156,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
 
   async readAborted(actor, dice) {
     const { session } = actor;
-    if (session.scheme === "original" || Math.max(40, actor.longest) + 60 > actor.window) return;
+    if (session.scheme === "original" || Math.max(40, actor.longest) + 60 > actor.contextSize) return;
     const controller = new AbortController();
     const how = dice.pick(["abort", "throw", "busy"]);
     const at = dice.whole(1, 4);
@@ -190,7 +194,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
   async generate(actor, dice) {
     const [first, more] = [dice.whole(1, 8), dice.whole(1, 8)];
     const text = letters(dice, dice.whole(1, 8));
-    if (actor.used + 60 > actor.window) return;
+    if (actor.used + 60 > actor.contextSize) return;
     const stop = dice.chance(0.3) ? ["e", "th"] : [];
     const options = { ignoreEnd: true, stop };
     const whole = actor.session.fork();
@@ -222,7 +226,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
 
   async generateEndless(actor, dice) {
     const [budget, every] = [dice.whole(5, 30), dice.whole(1, 20)];
-    if (actor.session.scheme === "original" || budget + every > actor.window) return;
+    if (actor.session.scheme === "original" || budget + every > actor.contextSize) return;
     if (actor.expected.kept.some((list) => list.length < 5 && list.length > 0)) return;
     const even = new Set(actor.expected.kept.map((list) => list.length)).size === 1;
     if (!even) return;
@@ -240,14 +244,14 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
   },
 
   async ask(actor) {
-    if (actor.used + 40 > actor.window) return;
+    if (actor.used + 40 > actor.contextSize) return;
     const before = visible(actor.session);
     await gather(actor.session.ask("the x?", { maxTokens: 5 }), 2);
     assert.equal(visible(actor.session), before);
   },
 
   save(actor) {
-    const opened = model.openSession(actor.session.save(), { window: actor.window });
+    const opened = model.openSession(actor.session.save(), { contextSize: actor.contextSize });
     const [saved, again] = [visible(actor.session), visible(opened)];
     assert.equal({ ...again, byteLength: 0 }, { ...saved, byteLength: 0 });
     assert.equal(probe(opened), probe(actor.session));
@@ -263,7 +267,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
       ["bad token late", () => session.prefill([...tokens(dice, 200), -1])],
       ["no tokens", () => session.prefill([])],
       ["text for tokens", () => session.prefill("abc" as never)],
-      ["window", () => session.prefill(new Int32Array(actor.window + 1))],
+      ["contextSize", () => session.prefill(new Int32Array(actor.contextSize + 1))],
       ["budget", () => session.prefill([1], { press: press("knorm"), budget: dice.pick([0, -1, 1.5]) })],
       ["both", () => session.prefill([1], { press: press("knorm"), budget: 1, ratio: 0.5 } as never)],
       [
@@ -280,7 +284,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
       ["maxTokens", () => gather(session.generate("a", { maxTokens: 2.5 }))],
       ["stop", () => gather(session.generate("a", { stop: 5 as never }))],
       ["endless", () => gather(session.generate("a", { budget: 2, every: 1 }))],
-      ["endless window", () => gather(session.generate("a", { budget: actor.window, every: 1 }))],
+      ["endless contextSize", () => gather(session.generate("a", { budget: actor.contextSize, every: 1 }))],
       ["capsule", () => model.openSession(new Uint8Array(dice.whole(0, 100)))],
     ]);
     await refused(actor, wrong[0], wrong[1], faults);
@@ -298,7 +302,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
   },
 
   async brokenPresses(actor, dice, faults) {
-    if (actor.used + 60 > actor.window) return;
+    if (actor.used + 60 > actor.contextSize) return;
     if (actor.expected.kept.some((list) => list.length === 0)) return;
     const { session } = actor;
     const broken = brokenPress(dice, session);
@@ -311,7 +315,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
   },
 
   async memoryFull(actor, dice, faults) {
-    if (actor.used + 60 > actor.window) return;
+    if (actor.used + 60 > actor.contextSize) return;
     const { session } = actor;
     const seed = dice.whole(1, 1e6);
     const run = dice.pick([
@@ -351,7 +355,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
 
   async memoryFullReading(actor, dice, faults) {
     const { session } = actor;
-    if (session.scheme === "original" || Math.max(40, actor.longest) + 60 > actor.window) return;
+    if (session.scheme === "original" || Math.max(40, actor.longest) + 60 > actor.contextSize) return;
     const start = actor.expected.position;
     let read = 0;
     const onProgress = ({ tokensRead }: { tokensRead: number }) => {
@@ -372,7 +376,7 @@ export const calls: Record<string, (actor: Actor, dice: Dice, faults: Faults) =>
 
   async memoryFullGenerating(actor, dice, faults) {
     const { session } = actor;
-    if (session.scheme === "original" || actor.used + 60 > actor.window) return;
+    if (session.scheme === "original" || actor.used + 60 > actor.contextSize) return;
     const twin = session.fork();
     faults.arm(dice.whole(0, 20));
     let thrown: unknown;

@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ScorePress } from "../../src/press/press.ts";
 import { Dice } from "../support/random.ts";
-import { Actor, bytesInUse, Faults, gather, keyHeads, layers, model, tokens } from "./random-actor.ts";
+import { Actor, bytesInUse, Faults, gather, kvHeads, layers, model, tokens } from "./random-actor.ts";
 import { calls } from "./random-calls.ts";
 
 const test = suite("sessions at random");
@@ -17,9 +17,12 @@ async function play(seed: number, count: number): Promise<void> {
   const dice = new Dice(seed);
   const actors: Actor[] = [];
   const make = () => {
-    const window = dice.pick([100, 256, 256]);
+    const contextSize = dice.pick([100, 256, 256]);
     const scheme = dice.pick(["contiguous", "contiguous", "original"] as const);
-    return new Actor(model.createSession({ scheme, cache: dice.pick(["f32", "f32", "q8"] as const), window }), window);
+    return new Actor(
+      model.createSession({ scheme, cache: dice.pick(["f32", "f32", "q8"] as const), contextSize }),
+      contextSize,
+    );
   };
   for (let step = 0; step < count; step++) {
     if (actors.length < 3) actors.push(make());
@@ -30,7 +33,9 @@ async function play(seed: number, count: number): Promise<void> {
       actors.splice(actors.indexOf(actor), 1);
     } else if (choice < 0.07 && actors.length < 6) {
       const { position, kept } = actor.expected;
-      actors.push(new Actor(actor.session.fork(), actor.window, { position, kept: kept.map((list) => [...list]) }));
+      actors.push(
+        new Actor(actor.session.fork(), actor.contextSize, { position, kept: kept.map((list) => [...list]) }),
+      );
     } else {
       const name = dice.pick(Object.keys(calls));
       const where = `seed ${seed}, step ${step}: ${name}`;
@@ -53,11 +58,11 @@ const faults = new Faults(model);
 async function warmUp(): Promise<void> {
   for (const cache of ["f32", "q8"] as const) {
     for (const scheme of ["contiguous", "original"] as const) {
-      const session = model.createSession({ cache, scheme, window: 600 });
+      const session = model.createSession({ cache, scheme, contextSize: 600 });
       session.prefill(new Int32Array(500));
       await gather(session.generate("the", { maxTokens: 3, ignoreEnd: true }));
       session.dispose();
-      const reader = model.createSession({ cache, scheme, window: 600 });
+      const reader = model.createSession({ cache, scheme, contextSize: 600 });
       await reader.read(new Int32Array(300), {
         budget: 60,
         chunkLength: 100,
@@ -88,7 +93,7 @@ test("a session disposed by anyone at any time gives its memory back and ends wh
       name: "disposing",
       score: (entries) => {
         if (entries.layer === layers - 1) session.dispose();
-        return Array.from({ length: keyHeads }, (_, head) => new Float32Array(entries.length(head)));
+        return Array.from({ length: kvHeads }, (_, head) => new Float32Array(entries.length(head)));
       },
     };
     let heard = 0;

@@ -48,7 +48,7 @@ async function answer(session: Session, question: string): Promise<string> {
 function assertSameContent(actual: Session, expected: Session): void {
   assert.is(actual.absolutePosition, expected.absolutePosition);
   for (let layer = 0; layer < model.config.layers; layer++) {
-    for (let head = 0; head < model.config.keyHeads; head++) {
+    for (let head = 0; head < model.config.kvHeads; head++) {
       assert.equal(actual.positions(layer, head), expected.positions(layer, head));
       assertSame(actual.keys(layer, head), expected.keys(layer, head));
       assertSame(actual.values(layer, head), expected.values(layer, head));
@@ -75,16 +75,16 @@ test("an aborted session stands where it says, and the rest read later gives the
   );
   assert.is(last!.tokensRead, 3 * 512);
   assert.is(session.absolutePosition, 3 * 512);
-  assert.is(last!.documentTokens, 3 * 512 - model.prompt.head.length);
+  assert.is(last!.documentTokens, 3 * 512 - model.frame.head.length);
   assert.is(session.cacheLength(0, 0), 512);
   await answer(session, questions[0]!);
   await session.read(tokens.subarray(last!.documentTokens), { questions });
   assertSameContent(session, whole);
   assert.equal(
     heard.map(({ tokensRead }) => tokensRead),
-    [512, 1024, 1536, 2048, 2560, 3072, tokens.length + model.prompt.head.length],
+    [512, 1024, 1536, 2048, 2560, 3072, tokens.length + model.frame.head.length],
   );
-  assert.ok(heard.every((progress) => progress.tokensTotal === tokens.length + model.prompt.head.length));
+  assert.ok(heard.every((progress) => progress.tokensTotal === tokens.length + model.frame.head.length));
   session.dispose();
 });
 
@@ -137,7 +137,7 @@ test("facts of two documents read one after the other are answered, with new que
   await session.read(second, { questions });
   assert.is(
     session.absolutePosition,
-    model.prompt.head.length + [first, second].reduce((sum, part) => sum + model.tokenizer.encode(part).length, 0),
+    model.frame.head.length + [first, second].reduce((sum, part) => sum + model.tokenizer.encode(part).length, 0),
     "the prompt's head is not repeated",
   );
   assert.is(session.cacheLength(0, 0), 512);
@@ -167,7 +167,7 @@ for (const press of [keyDiff(), expectedAttention(), knorm()]) {
   test(`${press.name} reads without a question, chunk by chunk, as prefill with the press does`, async () => {
     const [read, stepwise] = [model.createSession(), model.createSession()];
     await read.read(tokens.subarray(0, 1300), { press, budget: 256, chunkLength: 400 });
-    const all = Int32Array.from([...model.prompt.head, ...tokens.subarray(0, 1300)]);
+    const all = Int32Array.from([...model.frame.head, ...tokens.subarray(0, 1300)]);
     for (let at = 0; at < all.length; at += 400) stepwise.prefill(all.subarray(at, at + 400), { press, budget: 256 });
     assertSameContent(read, stepwise);
     for (const session of [read, stepwise]) session.dispose();
@@ -205,28 +205,28 @@ test("where heads differ in length, questions cannot go on", async () => {
 });
 
 test("KVzip keeps an entry's score from chunk to chunk", async () => {
-  const { head } = model.prompt;
-  const [layers, keyHeads] = [model.config.layers, model.config.keyHeads];
+  const { head } = model.frame;
+  const [layers, kvHeads] = [model.config.layers, model.config.kvHeads];
   const kept = (session: Session) =>
-    Array.from({ length: layers * keyHeads }, (_, index) =>
-      session.positions(Math.floor(index / keyHeads), index % keyHeads).filter((position) => position < 256),
+    Array.from({ length: layers * kvHeads }, (_, index) =>
+      session.positions(Math.floor(index / kvHeads), index % kvHeads).filter((position) => position < 256),
     );
   const read = model.createSession();
   await read.read(tokens.subarray(0, 400), { press: kvzip(), budget: 150, chunkLength: 256 });
   assert.is(
     kept(read).length * 150,
-    Array.from({ length: layers * keyHeads }, (_, index) =>
-      read.cacheLength(Math.floor(index / keyHeads), index % keyHeads),
+    Array.from({ length: layers * kvHeads }, (_, index) =>
+      read.cacheLength(Math.floor(index / kvHeads), index % kvHeads),
     ).reduce((sum, length) => sum + length, 0),
   );
   // What is left of the first chunk is what the press keeps of it alone when it may keep as much.
   const survivors = kept(read);
   const count = survivors.reduce((sum, list) => sum + list.length, 0);
-  const all = 256 * layers * keyHeads;
+  const all = 256 * layers * kvHeads;
   const alone = model.createSession();
   const first = Int32Array.from([...head, ...tokens.subarray(0, 256 - head.length)]);
   alone.prefill(first, { press: kvzip(), ratio: (all - count + 0.5) / all });
-  assert.ok(count > 100 && count < 150 * layers * keyHeads - 100, `${count}`);
+  assert.ok(count > 100 && count < 150 * layers * kvHeads - 100, `${count}`);
   assert.equal(survivors, kept(alone));
   await read.read(tokens.subarray(400), { press: kvzip() }).then(
     () => assert.unreachable(),
@@ -237,14 +237,14 @@ test("KVzip keeps an entry's score from chunk to chunk", async () => {
 });
 
 test("methods that score a whole pass keep an entry's score from chunk to chunk", async () => {
-  const first = Int32Array.from([...model.prompt.head, ...tokens.subarray(0, 256 - model.prompt.head.length)]);
+  const first = Int32Array.from([...model.frame.head, ...tokens.subarray(0, 256 - model.frame.head.length)]);
   for (const press of [observedAttention(), nonCausalAttention(), compactor({ blending: 0.5 })]) {
     const read = model.createSession();
     await read.read(tokens.subarray(0, 400), { press, budget: 150, chunkLength: 256 });
     /** What the press keeps of the first chunk alone, by budget. */
     const aloneBy = new Map<number, Session>();
     for (const layer of [0, model.config.layers - 1]) {
-      for (let head = 0; head < model.config.keyHeads; head++) {
+      for (let head = 0; head < model.config.kvHeads; head++) {
         const kept = read.positions(layer, head);
         assert.is(kept.length, 150);
         const survivors = kept.filter((position) => position < 256);

@@ -10,8 +10,8 @@ test.after(() => model.dispose());
 
 const questions = "Where?";
 const tokens = Int32Array.from({ length: 3000 }, (_, index) => 40 + ((index * 7919) % 200));
-const { length: question } = model.prompt.question(questions);
-const { length: head } = model.prompt.head;
+const { length: question } = model.frame.question(questions);
+const { length: head } = model.frame.head;
 
 /** How far a session comes, and the error it ends with. */
 async function read(text: DocumentText, options: SessionOptions): Promise<[number, unknown]> {
@@ -43,7 +43,7 @@ test("a stream is read as far as the window goes", async () => {
 
 test("contiguous positions are never used up, and a window may be said to be larger", async () => {
   assert.equal(await read(tokens, {}), [head + 3000, undefined]);
-  assert.equal(await read(tokens, { scheme: "original", window: 4096 }), [head + 3000, undefined]);
+  assert.equal(await read(tokens, { scheme: "original", contextSize: 4096 }), [head + 3000, undefined]);
 });
 
 test.run();

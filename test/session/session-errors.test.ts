@@ -12,8 +12,8 @@ import {
   knorm,
   loadModel,
   NumericError,
-  RuntimeError,
   siskin,
+  UnsupportedError,
 } from "../../src/runtimes/node.ts";
 
 const test = suite("session: errors");
@@ -58,7 +58,7 @@ test("tokens outside the vocabulary leave the session as it was", () => {
 });
 
 test("a full window", () => {
-  const session = model.createSession({ window: 10 });
+  const session = model.createSession({ contextSize: 10 });
   refused(() => session.prefill(new Int32Array(11)), ContextError, /11 tokens behind 0 exceed the window of 10/);
   session.prefill(new Int32Array(10));
   refused(() => session.decode(1), ContextError, /1 tokens behind 10 exceed the window of 10/);
@@ -72,7 +72,7 @@ test("a full window", () => {
 test("options that cannot be", async () => {
   refused(() => model.createSession({ scheme: "sliding" as never }), ArgumentError, /scheme .*"sliding"/);
   refused(() => model.createSession({ cache: "q2" as never }), ArgumentError, /cache .*"q2"/);
-  refused(() => model.createSession({ window: 0 }), ArgumentError, /window cannot be 0/);
+  refused(() => model.createSession({ contextSize: 0 }), ArgumentError, /contextSize cannot be 0/);
   const session = model.createSession();
   const questions = "Where?";
   for (const budget of [0, -3, 1.5, Number.NaN]) {
@@ -140,7 +140,7 @@ test("a missing tensor and a wrong shape are named", async () => {
     FormatError,
     /down_proj\.weight should have the shape \[384,1024\] and has \[1024,384\]/,
   );
-  await rejected(loadModel("models/nowhere.gguf"), RuntimeError, /models\/nowhere\.gguf/);
+  await rejected(loadModel("models/nowhere.gguf"), UnsupportedError, /models\/nowhere\.gguf/);
 });
 
 test("weights that are not numbers", async () => {

@@ -24,7 +24,7 @@ import { Dice } from "../support/random.ts";
 const test = suite("sessions: promises");
 const model = await loadModel(drawnModel());
 test.after(() => model.dispose());
-const { layers, keyHeads, vocabularySize } = model.config;
+const { layers, kvHeads, vocabularySize } = model.config;
 const draw = new Dice(1);
 const tokens = Int32Array.from({ length: 250 }, () => draw.whole(0, vocabularySize - 1));
 
@@ -153,7 +153,7 @@ test("forgetting belongs to the call that asked for it", async () => {
 });
 
 test("text without end after a prompt of any length, again and again, in budget + every entries", async () => {
-  const one = session(undefined, { window: 60 });
+  const one = session(undefined, { contextSize: 60 });
   for (const length of [1, 200, 40, 100]) {
     const prompt = "x".repeat(length);
     for await (const _ of one.generate(prompt, { budget: 30, every: 15, maxTokens: 50, ignoreEnd: true })) {
@@ -171,8 +171,8 @@ test("any method that reads chunks reads a document of any length", async () => 
   const settings: Record<string, object> = {
     finchpress: { windowSize: 8 },
     dms: {},
-    qfilter: { qFilters: new Float32Array(layers * keyHeads * 32).fill(0.5) },
-    duoattention: { headScores: Array.from({ length: layers }, () => Array(keyHeads).fill(1)) },
+    qfilter: { qFilters: new Float32Array(layers * kvHeads * 32).fill(0.5) },
+    duoattention: { headScores: Array.from({ length: layers }, () => Array(kvHeads).fill(1)) },
     perlayer: { press: "knorm", compressionRatios: Array(layers).fill(0.3) },
     composed: { presses: [{ press: snapKV(), ratio: 0.3 }] },
   };
@@ -207,7 +207,7 @@ test("any method that reads chunks reads a document of any length", async () => 
         .catch((error) => {
           throw new Error(`${name}, ${length} tokens: ${error}`);
         });
-      assert.is(one.absolutePosition, length + model.prompt.head.length);
+      assert.is(one.absolutePosition, length + model.frame.head.length);
       one.dispose();
     }
   }
@@ -217,8 +217,8 @@ test("a short end of a document is read with a window as long as any", async () 
   const windowSize = 8;
   for (const method of [snapKV({ windowSize }), pyramidKV({ windowSize }), adaKV(snapKV({ windowSize }))]) {
     const [read, stepwise] = [session(), session()];
-    const document = tokens.subarray(0, 61 - model.prompt.head.length);
-    const all = Int32Array.from([...model.prompt.head, ...document]);
+    const document = tokens.subarray(0, 61 - model.frame.head.length);
+    const all = Int32Array.from([...model.frame.head, ...document]);
     const ends: number[] = [];
     await read.read(document, {
       press: method,
@@ -292,7 +292,7 @@ test("a press that says itself how much it keeps takes no budget, and one budget
   );
   await refused(() => one.read("x", { ratio: 0.5 } as never), "ArgumentError", /read has no option "ratio"/);
   await refused(() => gather(one.ask("x", { max_tokens: 3 } as never)), "ArgumentError", /did you mean maxTokens\?/);
-  assert.throws(() => model.createSession({ windows: 5 } as never), /did you mean window\?/);
+  assert.throws(() => model.createSession({ contextsize: 5 } as never), /did you mean contextSize\?/);
 });
 
 test("every way to read lets a press that goes on compressing take its step", async () => {
@@ -330,7 +330,7 @@ test("tokens are whole numbers below the vocabulary's size, in any kind of list"
   ]) {
     assert.throws(() => one.prefill(wrong as never), /Tokens should be a list of whole numbers/);
   }
-  assert.is(one.absolutePosition, 2 + model.prompt.head.length);
+  assert.is(one.absolutePosition, 2 + model.frame.head.length);
 });
 
 test("what stalls, or comes without end, is stopped at once", async () => {
@@ -354,12 +354,12 @@ test("what stalls, or comes without end, is stopped at once", async () => {
 });
 
 test("a capsule does not lift the window by itself", () => {
-  const lifted = session(undefined, { window: 1000 });
+  const lifted = session(undefined, { contextSize: 1000 });
   lifted.prefill(tokens);
   const bytes = lifted.save();
   assert.throws(() => model.openSession(bytes), /has a window of 1000 positions, and the model one of 256/);
-  assert.throws(() => model.openSession(bytes, { window: 200 }), /uses 250 positions, and the window has 200/);
-  const opened = model.openSession(bytes, { window: 300 });
+  assert.throws(() => model.openSession(bytes, { contextSize: 200 }), /uses 250 positions, and the window has 200/);
+  const opened = model.openSession(bytes, { contextSize: 300 });
   assert.throws(() => opened.prefill(tokens), /exceed the window of 300/);
   assert.throws(() => model.openSession(undefined as never), /A capsule is bytes, and this is undefined/);
   const capsule = model.openSession(session(tokens.subarray(0, 9)).save().buffer);
@@ -390,7 +390,7 @@ test("errors are Siskin's own and name what was wrong", async () => {
     () => one.keep(null as never),
     () => one.keep([[[0.5], [0]]] as never),
     () => model.createSession(null as never),
-    () => model.createSession({ window: 2.5 }),
+    () => model.createSession({ contextSize: 2.5 }),
     () => model.openSession(new Uint8Array(3), null as never),
   ];
   for (const call of calls) {

@@ -14,7 +14,7 @@ const { questions } = JSON.parse(readFileSync(`${documentPath}.json`, "utf8")) a
   questions: { question: string; answer: string }[];
 };
 const document = model.tokenizer.encode(readFileSync(`${documentPath}.txt`, "utf8"));
-const { layers, keyHeads, headSize } = model.config;
+const { layers, kvHeads, headSize } = model.config;
 
 /**
  * What a cache does that forgets to re-rotate: keys stay as they were written while the next token sits at the cache's
@@ -25,7 +25,7 @@ function stale(entries: Int32Array): SelectPress {
     kind: "select",
     name: "stale",
     select: (layer) => {
-      const heads = Array.from({ length: keyHeads }, (_, head) => layer.keys(head));
+      const heads = Array.from({ length: kvHeads }, (_, head) => layer.keys(head));
       const { inverseFrequencies } = layer.frequencies;
       return {
         kept: heads.map(() => entries),
@@ -71,10 +71,10 @@ test("1,024 of 3,463 tokens: none of eight answers is right stale, all are re-ro
   assert.is(kept.length, 1024);
 
   const whole = model.createSession();
-  whole.prefill([...model.prompt.head, ...document]);
+  whole.prefill([...model.frame.head, ...document]);
   const [left, turned] = [whole.fork(), whole.fork()];
   left.compress(stale(kept));
-  turned.keep(Array.from({ length: layers }, () => Array.from({ length: keyHeads }, () => kept)));
+  turned.keep(Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => kept)));
   // The same entries; the stale ones' keys are those that the whole document's cache has.
   assert.equal(left.positions(3, 1), turned.positions(3, 1));
   const [before, after] = [whole.keys(3, 1), left.keys(3, 1)];

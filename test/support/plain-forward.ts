@@ -29,9 +29,9 @@ export function plainForward(
   tokens: readonly number[],
   { frequencies = plainFrequencies(sizes.headSize), factor = 1 }: PlainRotary = {},
 ): PlainResult {
-  const { layers, queryHeads, keyHeads, headSize, width } = sizes;
-  const group = queryHeads / keyHeads;
-  const perHead = () => Array.from({ length: layers }, () => Array.from({ length: keyHeads }, (): number[] => []));
+  const { layers, queryHeads, kvHeads, headSize, width } = sizes;
+  const group = queryHeads / kvHeads;
+  const perHead = () => Array.from({ length: layers }, () => Array.from({ length: kvHeads }, (): number[] => []));
   const [keys, values] = [perHead(), perHead()];
   const queries = Array.from({ length: layers }, (): Float64Array[] => []);
   const weights = (name: string) => tensors.get(name)?.values;

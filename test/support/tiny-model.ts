@@ -9,7 +9,7 @@ export interface TinySizes {
   readonly feedForward: number;
   readonly layers: number;
   readonly queryHeads: number;
-  readonly keyHeads: number;
+  readonly kvHeads: number;
   readonly headSize: number;
   readonly vocabulary: number;
 }
@@ -31,7 +31,7 @@ const usual: TinySizes = {
   feedForward: 64,
   layers: 2,
   queryHeads: 2,
-  keyHeads: 1,
+  kvHeads: 1,
   headSize: 16,
   vocabulary: 260,
 };
@@ -46,7 +46,7 @@ export interface TinyBiases {
 export function tinyModel(sizes: Partial<TinySizes> = {}, biases: TinyBiases = {}, seed = 1): TinyModel {
   const all = { ...usual, ...sizes };
   const { width, feedForward, layers, headSize, vocabulary } = all;
-  const [queries, keys] = [all.queryHeads * headSize, all.keyHeads * headSize];
+  const [queries, keys] = [all.queryHeads * headSize, all.kvHeads * headSize];
   const random = seededRandom(seed);
   const tensors = new Map<string, TinyTensor>();
   const add = (name: string, shape: number[], middle: number, reach: number) => {
@@ -157,7 +157,7 @@ export function ggufKeys({ sizes }: TinyModel): Record<string, GgufValue> {
     "llama.block_count": u32(sizes.layers),
     "llama.feed_forward_length": u32(sizes.feedForward),
     "llama.attention.head_count": u32(sizes.queryHeads),
-    "llama.attention.head_count_kv": u32(sizes.keyHeads),
+    "llama.attention.head_count_kv": u32(sizes.kvHeads),
     "llama.attention.layer_norm_rms_epsilon": f32(1e-5),
     "llama.rope.freq_base": f32(10_000),
     ...(sizes.width / sizes.queryHeads === sizes.headSize
@@ -227,7 +227,7 @@ export function tinyFolder(
       intermediate_size: sizes.feedForward,
       num_hidden_layers: sizes.layers,
       num_attention_heads: sizes.queryHeads,
-      num_key_value_heads: sizes.keyHeads,
+      num_key_value_heads: sizes.kvHeads,
       head_dim: sizes.headSize,
       max_position_embeddings: 512,
       rms_norm_eps: 1e-5,

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createLoadCore, defaultCore } from "../../src/core/default-core.ts";
-import { ArgumentError, DisposedError, MemoryError, RuntimeError, ShapeError } from "../../src/errors.ts";
+import { ArgumentError, DisposedError, MemoryError, ShapeError, UnsupportedError } from "../../src/errors.ts";
 import { loadCore, loadModel, Tensor } from "../../src/runtimes/node.ts";
 
 const test = suite("tensor misuse");
@@ -14,12 +14,12 @@ test("without a core at hand the message says what to await", async () => {
   const broken = createLoadCore({
     later: async () => {
       asked++;
-      throw new RuntimeError("offline");
+      throw new UnsupportedError("offline");
     },
   });
   assert.throws(
     () => Tensor.zeros([1]),
-    (error: unknown) => error instanceof RuntimeError && /await loadCore/.test(error.message),
+    (error: unknown) => error instanceof UnsupportedError && /await loadCore/.test(error.message),
   );
   const outcomes = await Promise.allSettled([broken(), broken()]);
   assert.equal(

@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
-import { PromptParts } from "../../src/tokenizer/prompt-parts.ts";
+import { PromptFrame } from "../../src/tokenizer/prompt-frame.ts";
 import type { TokenizerFiles } from "../../src/tokenizer/special-tokens.ts";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
@@ -135,7 +135,7 @@ test("what stands before a document without a template", () => {
   const bos_token = "<s>";
   const head = (tokenizerConfig: TokenizerFiles["tokenizerConfig"]) => {
     const tokenizer = folder({ tokenizerConfig });
-    return [...new PromptParts(tokenizer.chatTemplate, tokenizer).head];
+    return [...new PromptFrame(tokenizer.chatTemplate, tokenizer).head];
   };
   assert.equal(head({ bos_token }), [3]);
   assert.equal(head({ bos_token, add_bos_token: true }), [3]);

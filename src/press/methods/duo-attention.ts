@@ -39,8 +39,8 @@ export function duoAttention(options: DuoAttentionOptions): SelectPress {
     name: "duoattention",
     ownBudget: true,
     select: (entries) => {
-      if (headScores.length !== entries.layers || headScores[entries.layer]!.length !== entries.keyHeads) {
-        throw new ArgumentError(`headScores should be ${entries.layers} lists of ${entries.keyHeads} numbers`);
+      if (headScores.length !== entries.layers || headScores[entries.layer]!.length !== entries.kvHeads) {
+        throw new ArgumentError(`headScores should be ${entries.layers} lists of ${entries.kvHeads} numbers`);
       }
       return {
         kept: eachHead(entries, (head) => {

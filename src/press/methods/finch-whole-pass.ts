@@ -23,7 +23,7 @@ export interface FinchPressOptions {
  * (`finch` reads in chunks, as published; this is the form that memory for the whole document allows.)
  * @throws ArgumentError for settings that cannot be
  */
-export function finchPress(options: FinchPressOptions): SelectPress {
+export function finchWholePass(options: FinchPressOptions): SelectPress {
   const { windowSize, chunkLength, normalizeScores = true } = options;
   checkWhole({ windowSize, chunkLength: chunkLength ?? 1 }, 1);
   const inner: ScorePress = {

@@ -83,20 +83,20 @@ export function kvCompose(options: KVComposeOptions = {}): ModelPress {
   }
 
   function headCounts(entries: ModelEntries, target: Target, scores: readonly Float32Array[][]): number[][] {
-    const { keyHeads } = entries.layers[0]!;
+    const { kvHeads } = entries.layers[0]!;
     const length = entries.tokens.length;
     const counts = scores.map((heads) => heads.map(() => 0));
-    const total = length * keyHeads * scores.length;
+    const total = length * kvHeads * scores.length;
     const kept = asked(target, total) ?? keptTogether(target, entries.layers);
     for (const index of entries.highest(join(scores.flat().map(ranked)), kept)) {
       const head = Math.floor(index / length);
-      counts[Math.floor(head / keyHeads)]![head % keyHeads]!++;
+      counts[Math.floor(head / kvHeads)]![head % kvHeads]!++;
     }
     return counts;
   }
 
   function layerCounts(entries: ModelEntries, target: Target, scores: readonly Float32Array[][]): number[][] {
-    const { keyHeads } = entries.layers[0]!;
+    const { kvHeads } = entries.layers[0]!;
     const length = entries.tokens.length;
     const composite = scores.map((heads) =>
       ranked(
@@ -108,10 +108,10 @@ export function kvCompose(options: KVComposeOptions = {}): ModelPress {
     );
     // The first layer never keeps less than another.
     composite[0] = aggregated(composite, "max");
-    const kept = asked(target, length * scores.length) ?? Math.trunc(keptTogether(target, entries.layers) / keyHeads);
+    const kept = asked(target, length * scores.length) ?? Math.trunc(keptTogether(target, entries.layers) / kvHeads);
     const counts = scores.map(() => 0);
     for (const index of entries.highest(join(composite), kept)) counts[Math.floor(index / length)]!++;
-    return counts.map((count) => Array(keyHeads).fill(Math.max(1, keepTokenLowerBound, count)));
+    return counts.map((count) => Array(kvHeads).fill(Math.max(1, keepTokenLowerBound, count)));
   }
 }
 
@@ -158,7 +158,7 @@ function taskScores(
 
 /** @throws ArgumentError unless every head holds the pass and nothing else */
 function checkWholeCache(entry: LayerEntries, length: number): void {
-  for (const head of range(0, entry.keyHeads)) {
+  for (const head of range(0, entry.kvHeads)) {
     if (entry.length(head) !== length) {
       throw new ArgumentError(
         `The kvcompose press needs a cache that holds one pass: there are ${entry.length(head)} entries of a pass of ${length} tokens`,

@@ -90,9 +90,9 @@ function addScores(
   scores: readonly (readonly Float32Array[])[],
   score: Score,
 ): void {
-  const { tokens, prompt } = entries;
-  const headed = before.length === 0 && prompt.head.every((token, i) => token === tokens[i]);
-  const start = headed ? prompt.head.length : 0;
+  const { tokens, frame } = entries;
+  const headed = before.length === 0 && frame.head.every((token, i) => token === tokens[i]);
+  const start = headed ? frame.head.length : 0;
   for (let first = start; first < tokens.length; first += chunkSize) {
     const end = Math.min(first + chunkSize, tokens.length);
     const told = [...before, ...tokens.subarray(start, first)].slice(-REMINDER);
@@ -100,7 +100,7 @@ function addScores(
       told.length === 0
         ? entries.encode("\n\nRepeat the previous context exactly.")
         : [...entries.encode("\n\nRepeat the part of the previous context exactly, starting with"), ...told];
-    const replay = entries.replay(Int32Array.from([...instruction, ...prompt.tail, ...tokens.subarray(first, end)]));
+    const replay = entries.replay(Int32Array.from([...instruction, ...frame.tail, ...tokens.subarray(first, end)]));
     for (const [index, layer] of entries.layers.entries()) {
       for (const [head, list] of scores[index]!.entries()) {
         const offset = list.length - tokens.length;
@@ -140,8 +140,8 @@ function selectTogether(
     entries.highest(join(all), count),
     all.map(({ length }) => length),
   );
-  const { keyHeads } = entries.layers[0]!;
-  return scores.map((_, layer) => ({ kept: lists.slice(layer * keyHeads, (layer + 1) * keyHeads) }));
+  const { kvHeads } = entries.layers[0]!;
+  return scores.map((_, layer) => ({ kept: lists.slice(layer * kvHeads, (layer + 1) * kvHeads) }));
 }
 
 /** Entries that heads keep together; of a ratio all are counted at once, as kvpress does: n - int(n · ratio). */

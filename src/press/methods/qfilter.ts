@@ -16,14 +16,14 @@ export function qFilter(options: QFilterOptions): ScorePress {
     kind: "score",
     name: "qfilter",
     score: (entries) => {
-      const { headSize, keyHeads, layers, layer } = entries;
-      if (qFilters.length !== layers * keyHeads * headSize) {
+      const { headSize, kvHeads, layers, layer } = entries;
+      if (qFilters.length !== layers * kvHeads * headSize) {
         throw new ArgumentError(
-          `qFilters should be ${layers} x ${keyHeads} x ${headSize} numbers and are ${qFilters.length}`,
+          `qFilters should be ${layers} x ${kvHeads} x ${headSize} numbers and are ${qFilters.length}`,
         );
       }
       return eachHead(entries, (head) => {
-        const start = (layer * keyHeads + head) * headSize;
+        const start = (layer * kvHeads + head) * headSize;
         const filter = qFilters.slice(start, start + headSize);
         return entries.multiply(entries.keys(head), filter, headSize).map((product) => -product);
       });

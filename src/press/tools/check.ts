@@ -25,7 +25,7 @@ export function checkWithin(values: Readonly<Record<string, number>>, low: numbe
 /** Entries of every head of a layer. @throws ArgumentError where heads hold different numbers */
 export function evenLength(entries: LayerEntries, press: string): number {
   const length = entries.length(0);
-  for (let head = 1; head < entries.keyHeads; head++) {
+  for (let head = 1; head < entries.kvHeads; head++) {
     if (entries.length(head) !== length) {
       throw new ArgumentError(
         `The ${press} press needs heads of one length; in layer ${entries.layer} they hold ${length} and ${entries.length(head)}`,
@@ -70,7 +70,7 @@ function shortest(entries: LayerEntries): number {
 
 /** @throws ArgumentError unless the queries of every entry were kept: the press works on a whole pass */
 export function checkWholePass(entries: LayerEntries, press: string): void {
-  for (let head = 0; head < entries.keyHeads; head++) {
+  for (let head = 0; head < entries.kvHeads; head++) {
     if (entries.queryRows !== entries.length(head)) {
       throw new ArgumentError(
         `The ${press} press needs a cache that holds one pass: there are ${entries.length(head)} entries and queries of ${entries.queryRows}`,

@@ -4,7 +4,7 @@ import { largestOf } from "./vectors.ts";
 
 /** One result for each KV head. */
 export function eachHead<T>(entries: LayerEntries, make: (head: number) => T): T[] {
-  return Array.from({ length: entries.keyHeads }, (_, head) => make(head));
+  return Array.from({ length: entries.kvHeads }, (_, head) => make(head));
 }
 
 /** One result for each query head of a KV head. */

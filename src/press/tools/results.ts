@@ -90,10 +90,10 @@ function checkedContent(
 }
 
 /** One item for each KV head. */
-function lists(press: string, what: string, { layer, keyHeads }: LayerEntries, given: unknown): readonly unknown[] {
-  if (Array.isArray(given) && given.length === keyHeads) return given;
+function lists(press: string, what: string, { layer, kvHeads }: LayerEntries, given: unknown): readonly unknown[] {
+  if (Array.isArray(given) && given.length === kvHeads) return given;
   throw new ArgumentError(
-    `The ${press} press should give ${what} for each of ${keyHeads} KV heads of layer ${layer} and gives ${shown(given)}`,
+    `The ${press} press should give ${what} for each of ${kvHeads} KV heads of layer ${layer} and gives ${shown(given)}`,
   );
 }
 

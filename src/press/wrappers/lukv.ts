@@ -43,23 +43,23 @@ export function luKV(press: ScorePress, options: LUKVOptions): SelectPress {
 
   /** The heads' shares rounded down, and what that loses given to those that lost most. */
   function headBudgets(entries: LayerEntries, length: number, ratio: number): number[] {
-    const { layer, layers, keyHeads } = entries;
-    if (budgetCurves.length !== STEPS * layers * keyHeads) {
+    const { layer, layers, kvHeads } = entries;
+    if (budgetCurves.length !== STEPS * layers * kvHeads) {
       throw new ArgumentError(
-        `budgetCurves should be ${STEPS} x ${layers} x ${keyHeads} numbers and are ${budgetCurves.length}`,
+        `budgetCurves should be ${STEPS} x ${layers} x ${kvHeads} numbers and are ${budgetCurves.length}`,
       );
     }
     const step = Math.min(STEPS, Math.max(1, roundHalfEven(ratio * 100))) - 1;
     const ideal = eachHead(entries, (head) => {
-      const lost = budgetCurves[(step * layers + layer) * keyHeads + head]!;
+      const lost = budgetCurves[(step * layers + layer) * kvHeads + head]!;
       return Math.fround(Math.fround(Math.min(1, Math.max(0, 1 - lost))) * length);
     });
     const wanted = roundHalfEven(ideal.reduce((sum, count) => Math.fround(sum + count), 0));
-    const total = Math.max(keyHeads, Math.min(keyHeads * length, wanted));
+    const total = Math.max(kvHeads, Math.min(kvHeads * length, wanted));
     const counts = ideal.map(Math.floor);
     const missing = total - counts.reduce((sum, count) => sum + count, 0);
     const fractions = Float32Array.from(ideal, (count, head) => count - counts[head]!);
-    for (const head of entries.highest(fractions, Math.max(0, Math.min(missing, keyHeads)))) counts[head]!++;
+    for (const head of entries.highest(fractions, Math.max(0, Math.min(missing, kvHeads)))) counts[head]!++;
     return counts.map((count) => Math.min(length, Math.max(1, count)));
   }
 }

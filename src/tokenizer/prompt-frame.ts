@@ -31,7 +31,7 @@ export interface DocumentEnd {
 }
 
 /** The prompt of one user message that is a document, an empty line and a question. */
-export class PromptParts {
+export class PromptFrame {
   readonly #tokenizer: Tokenizer;
   readonly #frame: Frame;
   /** What stands before the head's text. */
@@ -155,7 +155,7 @@ export class DocumentEncoder {
   /** Whether white space that comes next is cut off. */
   #trims: boolean;
 
-  /** For PromptParts. */
+  /** For PromptFrame. */
   constructor(encoder: StreamEncoder, head: Int32Array, trims: boolean) {
     this.#encoder = encoder;
     this.head = head;

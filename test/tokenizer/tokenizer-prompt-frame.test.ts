@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../src/errors.ts";
 import { ChatTemplate } from "../../src/tokenizer/chat-template.ts";
-import { type DocumentEncoder, type DocumentEnd, PromptParts } from "../../src/tokenizer/prompt-parts.ts";
+import { type DocumentEncoder, type DocumentEnd, PromptFrame } from "../../src/tokenizer/prompt-frame.ts";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { integers } from "../support/random.ts";
 import { nano, readJson, readPacked, smollm2 } from "./support.ts";
@@ -15,11 +15,11 @@ interface Run {
 }
 
 const tokenizer = nano();
-const parts = new PromptParts(tokenizer.chatTemplate, tokenizer);
+const parts = new PromptFrame(tokenizer.chatTemplate, tokenizer);
 const { runs } = readJson<{ runs: Record<string, Run> }>("test/fixtures/tokenizer/reading.json");
 
 /** What a document in pieces puts in, and how it ended. */
-function read(prompt: PromptParts, pieces: Iterable<string>): { tokens: number[]; end: DocumentEnd } {
+function read(prompt: PromptFrame, pieces: Iterable<string>): { tokens: number[]; end: DocumentEnd } {
   const encoder = prompt.begin();
   const tokens = [...encoder.head];
   for (const piece of pieces) for (const part of encoder.push(piece)) tokens.push(...part);
@@ -66,7 +66,7 @@ for (const { name, prompt, tokenizer: json, config } of readPacked<Case[]>("case
   if (!prompt) continue;
   test(`as transformers has the whole: ${name}`, () => {
     const own = Tokenizer.fromJson(json, { tokenizerConfig: config }, "tokenizer.json");
-    const prompts = new PromptParts(own.chatTemplate, own);
+    const prompts = new PromptFrame(own.chatTemplate, own);
     for (const { document, question, ids } of prompt) {
       for (const pieces of [[document], [...document], document.match(/.{1,7}/gs)!]) {
         const { tokens, end } = read(prompts, pieces);
@@ -137,7 +137,7 @@ for (const [name, own] of kinds()) {
       const piece = () => ends[draw(ends.length)]!;
       const document = `${piece()}The old house${piece()}${piece()}`;
       const question = `${piece()}${draw(2) ? "Who" : ""}${piece()}`;
-      const prompts = new PromptParts(between(template), own);
+      const prompts = new PromptFrame(between(template), own);
       const { tokens, end } = read(prompts, draw(2) ? [document] : [...document]);
       const encoder = own.encoder();
       const whole = [
@@ -157,7 +157,7 @@ for (const [name, own] of kinds()) {
 
 test("the frame is the template's own ids around one message", () => {
   const large = smollm2();
-  const prompts = new PromptParts(large.chatTemplate, large);
+  const prompts = new PromptFrame(large.chatTemplate, large);
   const content = "Anna has a dog.\n\nWho has a dog?";
   const rendered = large.chatTemplate!.render([{ role: "user", content }], { addGenerationPrompt: true });
   const { tokens, end } = read(prompts, ["Anna has a dog."]);
@@ -166,8 +166,8 @@ test("the frame is the template's own ids around one message", () => {
 
 test("a template that trims the message", () => {
   const trimming = new ChatTemplate(new Map([["default", "<|user|>{{ messages[0].content | trim }}<|end|>"]]), {}, "t");
-  const { tokens, end } = read(new PromptParts(trimming, tokenizer), [" \u0085", "\n The house \n"]);
-  const question = new PromptParts(trimming, tokenizer).question(" Who? \u001c\n", end);
+  const { tokens, end } = read(new PromptFrame(trimming, tokenizer), [" \u0085", "\n The house \n"]);
+  const question = new PromptFrame(trimming, tokenizer).question(" Who? \u001c\n", end);
   assert.is(tokenizer.decode([...tokens, ...question]), "<|user|>The house \n\n\n Who?<|end|>");
 });
 
@@ -188,7 +188,7 @@ test("another document goes on from a cut", () => {
 });
 
 test("without a template", () => {
-  const bare = new PromptParts(undefined, tokenizer);
+  const bare = new PromptFrame(undefined, tokenizer);
   assert.equal([...bare.head], [0]);
   assert.equal(
     [...bare.question("x")],
@@ -227,7 +227,7 @@ test("a template that loses, doubles or changes the message is refused", () => {
   ]) {
     const template = new ChatTemplate(new Map([["default", source]]), {}, "t");
     assert.throws(
-      () => new PromptParts(template, tokenizer),
+      () => new PromptFrame(template, tokenizer),
       (error: unknown) => error instanceof FormatError || (error as Error).message.includes("no"),
     );
   }
