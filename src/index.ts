@@ -75,4 +75,5 @@ export type { Session, SessionOptions } from "./session/session.ts";
 export type { RotationOptions } from "./tensor/rotation.ts";
 export { type RotaryEmbeddingOptions, Tensor, type TensorType } from "./tensor/tensor.ts";
 export type { ChatTemplate, Message, RenderOptions } from "./tokenizer/chat-template.ts";
+export type { Frame } from "./tokenizer/prompt-frame.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";

@@ -7,7 +7,7 @@ import type { Engine, ModelMemory } from "../model/engine.ts";
 import type { TensorSummary } from "../model/tensor-summary.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
-import type { PromptFrame } from "../tokenizer/prompt-frame.ts";
+import type { Frame } from "../tokenizer/prompt-frame.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readCapsule } from "./capsule.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -45,7 +45,7 @@ export class Model {
    * @throws ArgumentError with the template's own words when the model's chat template refuses a document as a user's message; FormatError
    * when it cannot be parsed, fails or does not write the message as it is. Then the model is still good for all that needs no template.
    */
-  get frame(): PromptFrame {
+  get frame(): Frame {
     return this.#engine.frame;
   }
 
