@@ -48,16 +48,32 @@ function scoreFour(q: usize, end: usize, k0: usize, stride: usize, scores: usize
   v128.store(scores, a30, 96); v128.store(scores, a31, 112);
 }
 
-/** Puts -infinity where a key lies at or beyond its lane's limit. `limits`: [8] i32, relative to the first key of the block. */
+/**
+ * Puts -infinity where a key lies at or beyond its lane's limit, or before the first it sees.
+ * @param limits [8] i32, then [8] first ones, relative to the first key of the block
+ */
 export function maskScores(scores: usize, count: i32, limits: usize): void {
   const low = v128.load(limits);
   const high = v128.load(limits, 16);
+  const firstLow = v128.load(limits, 32);
+  const firstHigh = v128.load(limits, 48);
   const hidden = f32x4.splat(-Infinity);
   for (let key = 0; key < count; key++) {
     const at = i32x4.splat(key);
-    v128.store(scores, v128.bitselect(v128.load(scores), hidden, i32x4.lt_s(at, low)));
-    v128.store(scores, v128.bitselect(v128.load(scores, 16), hidden, i32x4.lt_s(at, high)), 16);
+    v128.store(scores, v128.bitselect(v128.load(scores), hidden, v128.and(i32x4.lt_s(at, low), i32x4.ge_s(at, firstLow))));
+    v128.store(scores, v128.bitselect(v128.load(scores, 16), hidden, v128.and(i32x4.lt_s(at, high), i32x4.ge_s(at, firstHigh))), 16);
     scores += 32;
+  }
+}
+
+/** Scores x up to `end` become cap · tanh(x · scale / cap); a multiple of four of them. */
+export function capScores(scores: usize, end: usize, cap: f32, scale: f32): void {
+  const factor = f32x4.splat((2 * scale) / cap);
+  const limit = f32x4.splat(cap);
+  const twice = f32x4.splat(2 * cap);
+  for (; scores < end; scores += 16) {
+    const e = rareExponential(f32x4.mul(v128.load(scores), factor));
+    v128.store(scores, f32x4.sub(limit, f32x4.div(twice, f32x4.add(e, f32x4.splat(1)))));
   }
 }
 

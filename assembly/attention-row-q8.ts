@@ -3,7 +3,7 @@
  * product, weights take the values' scales with them. Work is cut and merged as in attention-row.ts.
  */
 import { AttentionLayer } from "./attention";
-import { PARTS, WEIGHTS_BYTES, partBytes, reset, weigh } from "./attention-row";
+import { PARTS, WEIGHTS_BYTES, firstSeen, partBytes, reset, weigh } from "./attention-row";
 import { fourScales, keyScales, positionsQ8, twoScales, valueScales } from "./page-q8";
 import { interleaveLow, sumEachI32 } from "./simd";
 
@@ -39,9 +39,11 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
     const entry = layer.stored + (<usize>head << 4);
     const pages = load<usize>(entry);
     const entries = load<i32>(entry, 4);
-    const pageCount = (entries + pageRows - 1) >> pageShift;
-    const first = (pageCount * turn) / PARTS;
-    const end = (pageCount * (turn + 1)) / PARTS;
+    const unseen = firstSeen(layer, head);
+    const skipped = unseen >> pageShift;
+    const pageCount = ((entries + pageRows - 1) >> pageShift) - skipped;
+    const first = skipped + (pageCount * turn) / PARTS;
+    const end = skipped + (pageCount * (turn + 1)) / PARTS;
     let part = parts + partBytes(headSize) * layer.group * item;
     for (let query = 0; query < layer.group; ) {
       const taken = min(layer.group - query, 3);
@@ -60,7 +62,7 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
         invertScales(page, inverses, count, headSize, pageShift);
         for (let each = 0; each < taken; each++) {
           const own = weights + WEIGHTS_BYTES * each;
-          const largest = weigh(own, count, layer.scale * layer.keyFactor, part + partBytes(headSize) * each, headSize);
+          const largest = weigh(own, unseen - (index << pageShift), count, layer.scale * layer.keyFactor, layer.scoreCap, part + partBytes(headSize) * each, headSize);
           quantiseWeights(own, largest, count, page, inverses, integers + <usize>each * integersBytes(headSize, pageShift), headSize, pageShift);
         }
         if (taken == 3) addValues(3, integers, page, part + 16, partBytes(headSize), count, headSize, pageShift);

@@ -6,6 +6,7 @@
  * the end. The cut is the same for every number of threads, and so are the bits of the result.
  */
 import { AttentionLayer } from "./attention";
+import { capScores } from "./attention-block";
 import { exponential, rareExponential } from "./exponential";
 import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
 
@@ -42,9 +43,11 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
     const entry = layer.heads + (<usize>head << 4);
     const pages = load<usize>(entry);
     const entries = load<i32>(entry, 4);
-    const pageCount = (entries + pageRows - 1) >> layer.pageShift;
-    const first = (pageCount * turn) / PARTS;
-    const end = (pageCount * (turn + 1)) / PARTS;
+    const unseen = firstSeen(layer, head);
+    const skipped = unseen >> layer.pageShift;
+    const pageCount = ((entries + pageRows - 1) >> layer.pageShift) - skipped;
+    const first = skipped + (pageCount * turn) / PARTS;
+    const end = skipped + (pageCount * (turn + 1)) / PARTS;
     let part = parts + partBytes(headSize) * layer.group * item;
     for (let query = 0; query < layer.group; ) {
       const left = layer.group - query;
@@ -59,7 +62,7 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
         else if (taken == 2) scorePair(queries, queries + rowBytes, keys, rowBytes, scratch, scratch + WEIGHTS_BYTES, count);
         else scoreSingle(queries, keys, rowBytes, scratch, count);
         for (let each = 0; each < taken; each++) {
-          weigh(scratch + WEIGHTS_BYTES * each, count, layer.scale, part + partBytes(headSize) * each, headSize);
+          weigh(scratch + WEIGHTS_BYTES * each, unseen - (page << layer.pageShift), count, layer.scale, layer.scoreCap, part + partBytes(headSize) * each, headSize);
         }
         if (taken == 3) addTriple(scratch, values, rowBytes, part + 16, partBytes(headSize), count);
         else if (taken == 2) addPair(scratch, scratch + WEIGHTS_BYTES, values, rowBytes, part + 16, part + 16 + partBytes(headSize), count);
@@ -69,6 +72,13 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
       query += taken;
     }
   }
+}
+
+/** The first entry that the row sees. */
+// @ts-ignore: decorator
+@inline
+export function firstSeen(layer: AttentionLayer, head: i32): i32 {
+  return layer.firstSeen ? load<i32>(layer.firstSeen + layer.firstSeenStride * head) : 0;
 }
 
 /** Merges the parts of the query heads whose turn is this thread's. */
@@ -191,11 +201,17 @@ function scoreSingle(q: usize, k: usize, stride: usize, s: usize, count: i32): v
 
 /**
  * Scores become weights against the largest so far; sum and outputs so far are scaled down to it.
+ * @param unseen so many of the first are not seen, if it is positive
  * @returns the largest of the weights
  */
-export function weigh(scores: usize, count: i32, scale: f32, part: usize, headSize: i32): f32 {
-  const factor = f32x4.splat(scale);
+export function weigh(scores: usize, unseen: i32, count: i32, scale: f32, cap: f32, part: usize, headSize: i32): f32 {
   const end = scores + (<usize>((count + 3) & ~3) << 2);
+  if (cap != 0) {
+    capScores(scores, end, cap, scale);
+    scale = 1;
+  }
+  const factor = f32x4.splat(scale);
+  for (let index = 0; index < unseen; index++) store<f32>(scores + (<usize>index << 2), -f32.MAX_VALUE);
   // Entries beyond the last are not seen.
   for (let at = scores + (<usize>count << 2); at < end; at += 4) store<f32>(at, -f32.MAX_VALUE);
   const before = load<f32>(part);

@@ -6,7 +6,7 @@
  * the entries before it and itself. Every other segment is a question run behind the text: it sees the whole pages, then
  * its own rows before and with it, whose keys stand only in the batch's scratch; nothing of it enters the cache.
  */
-import { LANES, addValues, maskScores, runningSoftmax, scoreKeys, scoreWeights } from "./attention-block";
+import { LANES, addValues, capScores, maskScores, runningSoftmax, scoreKeys, scoreWeights } from "./attention-block";
 
 /** What a layer's attention works on; written by the caller, one for each layer. All pointers are byte addresses. */
 @unmanaged
@@ -44,6 +44,12 @@ export class AttentionLayer {
   shortRotations: usize;
   /** By which a key is scaled when it is turned: YaRN's attention factor, else 1. */
   keyFactor: f32;
+  /** c, where c · tanh(x / c) takes the place of a scaled product x; 0: none. */
+  scoreCap: f32;
+  /** [kvHeads][rows] i32, the first entry that a row sees, counted on behind the pages over a question's own rows; 0: all see all. */
+  firstSeen: usize;
+  /** Bytes from head to head there. */
+  firstSeenStride: usize;
 }
 
 /** Bytes of scratch a thread needs for heads of `headSize`, with pages of at most 64 rows. */
@@ -87,16 +93,20 @@ function attendTile(layer: AttentionLayer, segment: usize, head: i32, firstLane:
 
   const pageRows = 1 << layer.pageShift;
   const rowBytes = <usize>headSize << 2;
+  const firstSeen = layer.firstSeen ? layer.firstSeen + layer.firstSeenStride * head + (<usize>firstRow << 2) : 0;
+  const lastRow = min(rows - 1, (firstLane + LANES - 1) / layer.group);
+  const first = firstSeen ? load<i32>(firstSeen + (<usize>(firstLane / layer.group) << 2)) : 0;
+  const allSee = firstSeen ? load<i32>(firstSeen + (<usize>lastRow << 2)) : 0;
   // The text's own rows: row r sees what stood before the batch, and the rows 0..r.
   const before = inPages ? entries - rows : entries;
   const visible = inPages ? before + min(rows, (firstLane + LANES - 1) / layer.group + 1) : entries;
   const common = inPages ? before + firstLane / layer.group + 1 : entries;
-  for (let start = 0; start < visible; start += pageRows) {
+  for (let start = first & -pageRows; start < visible; start += pageRows) {
     const count = min(pageRows, visible - start);
     const page = load<usize>(load<usize>(entry) + (<usize>(start >> layer.pageShift) << 2));
-    scoreKeys(queries, page, rowBytes, scores, count, headSize);
-    if (start + count > common) {
-      setLimits(limits, firstLane, layer.group, before - start);
+    scoreBlock(layer, queries, page, rowBytes, scores, count);
+    if (start + count > common || start < allSee) {
+      setLimits(limits, firstLane, layer.group, inPages ? before - start : count, firstSeen, lastRow, start);
       maskScores(scores, count, limits);
     }
     runningSoftmax(scores, count, state, outputs, headSize);
@@ -108,8 +118,8 @@ function attendTile(layer: AttentionLayer, segment: usize, head: i32, firstLane:
     const own = min(rows, (firstLane + LANES - 1) / layer.group + 1);
     for (let start = 0; start < own; start += pageRows) {
       const count = min(pageRows, own - start);
-      scoreKeys(queries, layer.keys + base + stride * start, stride, scores, count, headSize);
-      setLimits(limits, firstLane, layer.group, -start);
+      scoreBlock(layer, queries, layer.keys + base + stride * start, stride, scores, count);
+      setLimits(limits, firstLane, layer.group, -start, firstSeen, lastRow, entries + start);
       maskScores(scores, count, limits);
       runningSoftmax(scores, count, state, outputs, headSize);
       addValues(scores, layer.values + base + stride * start, stride, outputs, count, headSize);
@@ -118,9 +128,23 @@ function attendTile(layer: AttentionLayer, segment: usize, head: i32, firstLane:
   storeOutputs(layer, firstRow, rows, head, firstLane, outputs, state);
 }
 
-/** limits[lane] = offset + the lane's row + 1: the number of entries of a block that the lane may see. */
-function setLimits(limits: usize, firstLane: i32, group: i32, offset: i32): void {
-  for (let lane = 0; lane < LANES; lane++) store<i32>(limits + (<usize>lane << 2), offset + (firstLane + lane) / group + 1);
+/** Scores of a block's keys, capped. */
+function scoreBlock(layer: AttentionLayer, queries: usize, keys: usize, stride: usize, scores: usize, count: i32): void {
+  scoreKeys(queries, keys, stride, scores, count, layer.headSize);
+  if (layer.scoreCap != 0) capScores(scores, scores + (<usize>count << 5), layer.scoreCap, 1);
+}
+
+/**
+ * limits[lane] = offset + the lane's row + 1: the number of entries of a block that the lane may see; then the first that
+ * it sees, counted from the block's `start`.
+ */
+function setLimits(limits: usize, firstLane: i32, group: i32, offset: i32, firstSeen: usize, lastRow: i32, start: i32): void {
+  for (let lane = 0; lane < LANES; lane++) {
+    const row = (firstLane + lane) / group;
+    const at = limits + (<usize>lane << 2);
+    store<i32>(at, offset + row + 1);
+    store<i32>(at, firstSeen ? load<i32>(firstSeen + (<usize>min(row, lastRow) << 2)) - start : 0, 32);
+  }
 }
 
 /** Address of the head that a lane stands for; lanes beyond the segment repeat its last. */
@@ -183,7 +207,12 @@ export function scoreEntries(layer: AttentionLayer, scratch: usize, thread: i32,
         for (let start = thread << layer.pageShift; start < entries; start += threads << layer.pageShift) {
           const count = min(pageRows, entries - start);
           const page = load<usize>(load<usize>(entry) + (<usize>(start >> layer.pageShift) << 2));
-          scoreKeys(queries, page, <usize>headSize << 2, scores, count, headSize);
+          scoreBlock(layer, queries, page, <usize>headSize << 2, scores, count);
+          if (layer.firstSeen) {
+            const firstSeen = layer.firstSeen + layer.firstSeenStride * head + (<usize>firstRow << 2);
+            setLimits(state + 128, lane, layer.group, count, firstSeen, rows - 1, start);
+            maskScores(scores, count, state + 128);
+          }
           scoreWeights(scores, count, state, layer.factors ? factors : 0, target + (<usize>start << 2));
         }
       }

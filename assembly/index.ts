@@ -8,7 +8,7 @@ export { embedF32, embedQ8, packF32, packQ8, packQ8Blocks, packTransposedF32 } f
 export { embedQ4, packQ4, packQ4Blocks } from "./pack-q4";
 export { expandQ8, gatherQ8, pageBytesQ8, writeEntryQ8 } from "./page-q8";
 export { gatherRows, gatherTurn, turnRows } from "./rotary";
-export { add, packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, siluMultiply, softmax } from "./rows";
+export { add, gateMultiply, packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, softmax } from "./rows";
 export { allFinite, argMax, topIndices } from "./select";
 export { run, scratchBytes, serve } from "./tape";
 export { matmulQ4, matvecQ4 } from "./weights-q4";

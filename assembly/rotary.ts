@@ -70,9 +70,10 @@ export function gatherRows(source: usize, indices: usize, target: usize, count: 
  * @param indices [count] i32, strictly ascending
  * @param rotations rotation rows of the distances 0, 1, 2, ...; 0 leaves the keys as they are
  * @param pageShift log2 of the rows a page holds; a page is its keys, then its values
+ * @param first the old place of row 0
  */
 export function gatherTurn(
-  sourcePages: usize, targetPages: usize, indices: usize, count: i32, headSize: i32, half: i32, rotations: usize, pageShift: i32,
+  sourcePages: usize, targetPages: usize, indices: usize, count: i32, headSize: i32, half: i32, rotations: usize, pageShift: i32, first: i32,
 ): void {
   const rowBytes = <usize>headSize << 2;
   const halfBytes = <usize>half << 2;
@@ -84,9 +85,10 @@ export function gatherTurn(
     const index = load<i32>(indices + (<usize>place << 2));
     const source = load<usize>(sourcePages + (<usize>(index >> pageShift) << 2)) + <usize>(index & within) * rowBytes;
     const target = load<usize>(targetPages + (<usize>(place >> pageShift) << 2)) + <usize>(place & within) * rowBytes;
-    if (source == target) continue;
-    if (rotations && index != place) {
-      turn(source, target, rotations + <usize>(index - place) * halfBytes * 2, halfBytes, minus, one);
+    const distance = rotations ? first + index - place : 0;
+    if (source == target && distance == 0) continue;
+    if (distance) {
+      turn(source, target, rotations + <usize>distance * halfBytes * 2, halfBytes, minus, one);
       for (let i = halfBytes * 2; i < rowBytes; i += 16) v128.store(target + i, v128.load(source + i));
     } else {
       for (let i: usize = 0; i < rowBytes; i += 16) v128.store(target + i, v128.load(source + i));

@@ -3,8 +3,10 @@ import { exponential } from "./exponential";
 import { integerBlock } from "./matmul-i16";
 import { interleaveHigh, interleaveLow, highHalves, lowHalves, multiplyAdd, sumLanes } from "./simd";
 
-/** Root-mean-square norm (Zhang and Sennrich 2019) of rows of `width` f32: x / sqrt(mean x² + epsilon) · weight. */
-export function rmsNorm(source: usize, weight: usize, target: usize, width: i32, epsilon: f32, firstRow: i32, endRow: i32): void {
+/** Root-mean-square norm (Zhang and Sennrich 2019) of rows of `width` f32: target (+)= x / sqrt(mean x² + epsilon) · weight. */
+export function rmsNorm(
+  source: usize, weight: usize, target: usize, width: i32, epsilon: f32, firstRow: i32, endRow: i32, accumulate: i32,
+): void {
   const bytes = <usize>width << 2;
   const whole = bytes & ~15;
   source += bytes * firstRow;
@@ -24,9 +26,13 @@ export function rmsNorm(source: usize, weight: usize, target: usize, width: i32,
     const factor = <f32>(1 / Math.sqrt(total / <f64>width + <f64>epsilon));
     const scale = f32x4.splat(factor);
     for (let i: usize = 0; i < whole; i += 16) {
-      v128.store(target + i, f32x4.mul(f32x4.mul(v128.load(source + i), scale), v128.load(weight + i)));
+      const normed = f32x4.mul(f32x4.mul(v128.load(source + i), scale), v128.load(weight + i));
+      v128.store(target + i, accumulate ? f32x4.add(v128.load(target + i), normed) : normed);
     }
-    for (let i = whole; i < bytes; i += 4) store<f32>(target + i, load<f32>(source + i) * factor * load<f32>(weight + i));
+    for (let i = whole; i < bytes; i += 4) {
+      const normed = load<f32>(source + i) * factor * load<f32>(weight + i);
+      store<f32>(target + i, accumulate ? load<f32>(target + i) + normed : normed);
+    }
     source += bytes;
     target += bytes;
   }
@@ -50,13 +56,18 @@ export function addBias(bias: usize, target: usize, width: i32, firstRow: i32, e
   }
 }
 
-/** gate = silu(gate) · up over rows of `width` (a multiple of 4) f32, where silu(x) = x / (1 + e^-x). */
-export function siluMultiply(gate: usize, up: usize, width: i32, firstRow: i32, endRow: i32): void {
+/**
+ * gate = f(gate) · up over rows of `width` (a multiple of 4) f32, where f(x) = x / (1 + e^-z), and z is x (SiLU) or
+ * 2 · sqrt(2/π) · (x + 0.044715 x³): GELU in its tanh form (Hendrycks and Gimpel 2016).
+ */
+export function gateMultiply(gate: usize, up: usize, width: i32, firstRow: i32, endRow: i32, gelu: i32): void {
   const end = <usize>width * endRow << 2;
   for (let i = <usize>width * firstRow << 2; i < end; i += 16) {
     const x = v128.load(gate + i);
-    const silu = f32x4.div(x, f32x4.add(f32x4.splat(1), exponential(f32x4.neg(x))));
-    v128.store(gate + i, f32x4.mul(silu, v128.load(up + i)));
+    let z = x;
+    if (gelu) z = f32x4.mul(x, multiplyAdd(f32x4.mul(x, x), f32x4.splat(0.07135481627159), f32x4.splat(1.5957691216057)));
+    const active = f32x4.div(x, f32x4.add(f32x4.splat(1), exponential(f32x4.neg(z))));
+    v128.store(gate + i, f32x4.mul(active, v128.load(up + i)));
   }
 }
 

@@ -13,7 +13,7 @@ import { embedF32, embedQ8 } from "./pack";
 import { appendRowsQ8, expandQ8 } from "./page-q8";
 import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
-import { addBias, packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, siluMultiply } from "./rows";
+import { addBias, gateMultiply, packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm } from "./rows";
 import { barrier, nextJob, Team } from "./team";
 import { matmulQ4, matvecQ4 } from "./weights-q4";
 import { matmulQ8, matvecQ8 } from "./weights-q8";
@@ -37,7 +37,7 @@ const enum Operation {
   AttendRow,
   MergeParts,
   ScoreEntries,
-  SiluMultiply,
+  GateMultiply,
   EmbedQ4,
   MatmulQ4,
   MatvecQ4,
@@ -86,7 +86,7 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
       case Operation.EmbedF32:
       case Operation.EmbedQ8:
       case Operation.EmbedQ4: {
-        // weights, tokens, target, rows, width, wide
+        // weights, tokens, target, rows, width, wide, factor
         const rows = word(tape, 4);
         const width = word(tape, 5);
         for (let row = share(rows, thread, threads); row < share(rows, next, threads); row++) {
@@ -95,15 +95,19 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
           if (word(tape, 0) == Operation.EmbedF32) embedF32(word(tape, 1), token, width, target);
           else if (word(tape, 0) == Operation.EmbedQ8) embedQ8(word(tape, 1), token, width, target);
           else embedQ4(word(tape, 1), token, width, target, bool(word(tape, 6)));
+          if (number(tape, 7) != 1) {
+            const factor = f32x4.splat(number(tape, 7));
+            for (let i: usize = 0; i < <usize>width << 2; i += 16) v128.store(target + i, f32x4.mul(v128.load(target + i), factor));
+          }
         }
-        tape += 28;
+        tape += 32;
         break;
       }
       case Operation.RmsNorm: {
-        // source, weight, target, width, epsilon, rows
+        // source, weight, target, width, epsilon, rows, accumulate
         const rows = word(tape, 6);
-        rmsNorm(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), number(tape, 5), share(rows, thread, threads), share(rows, next, threads));
-        tape += 28;
+        rmsNorm(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), number(tape, 5), share(rows, thread, threads), share(rows, next, threads), word(tape, 7));
+        tape += 32;
         break;
       }
       case Operation.PackRows: {
@@ -219,11 +223,11 @@ export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team
         tape += 8;
         break;
       }
-      case Operation.SiluMultiply: {
-        // gate, up, width, rows
+      case Operation.GateMultiply: {
+        // gate, up, width, rows, gelu
         const rows = word(tape, 4);
-        siluMultiply(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads));
-        tape += 20;
+        gateMultiply(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads), word(tape, 5));
+        tape += 24;
         break;
       }
       case Operation.MatmulQ4: {

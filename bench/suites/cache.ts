@@ -90,7 +90,7 @@ function movingCases(machine: Machine, kept: Int32Array): Record<"gather" | "rot
     },
     fused: {
       work: KEPT,
-      run: () => kernels.gatherTurn(source, target, indices, KEPT, HEAD_SIZE, HALF, rotations, PAGE_SHIFT),
+      run: () => kernels.gatherTurn(source, target, indices, KEPT, HEAD_SIZE, HALF, rotations, PAGE_SHIFT, 0),
     },
   };
 }

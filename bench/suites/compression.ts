@@ -16,8 +16,8 @@ const CHUNK = 512;
 export async function compression({ quick }: SuiteOptions): Promise<Table> {
   const model = await loadModel(NANO);
   const { core, decoder, config, frame } = model.engine;
-  const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
-  const full = new Cache(pool, config.layers, config.kvHeads, "contiguous");
+  const pool = new PagePool(core, f32Pages(core, decoder.headAxes));
+  const full = new Cache(pool, decoder.cacheLayers, "contiguous");
   const tokens = promptTokens(model, BUDGET + CHUNK);
   decoder.forward(full, { text: tokens.slice(0, BUDGET), hidden: false });
   const text = tokens.slice(BUDGET);
@@ -40,7 +40,7 @@ export async function compression({ quick }: SuiteOptions): Promise<Table> {
     const started = performance.now();
     const kept = highest(core, spread(core.f32(scores, entries).slice(), siskin().reach), BUDGET);
     const chosen = performance.now();
-    cache.keep(() => kept, decoder.rotations);
+    cache.keep(() => kept);
     return { choosing: chosen - started, turning: performance.now() - chosen };
   };
 

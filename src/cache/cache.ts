@@ -1,10 +1,11 @@
 /** The paged key/value cache of one session: for every layer and KV head its own entries, positions and pages. */
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
-import type { RotationRows } from "../rotary/rotation-rows.ts";
+import type { Turning } from "../rotary/rotary.ts";
+import { writeRotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
 import { CachedHead, type Content } from "./head.ts";
-import type { CacheForm } from "./page-form.ts";
+import { type CacheForm, noRenumbering, PAGE_ENTRIES, type Renumbering } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
 import { Positions } from "./positions.ts";
 
@@ -14,10 +15,21 @@ export type Scheme = "contiguous" | "original";
 /** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
 export const HEAD_ENTRY_BYTES = 16;
 
+/** What a cache must know of the layers whose keys and values it holds. */
+export interface CacheLayers {
+  readonly layers: number;
+  readonly kvHeads: number;
+  /** How a layer's keys turn in a text of so many tokens. */
+  turning(layer: number, length: number): Turning;
+  /** How many entries a token sees in a layer, itself included; undefined: all. */
+  window(layer: number): number | undefined;
+}
+
 /** What a cache was when an attempt to change it began, and what was put aside since. */
 interface Attempt {
   readonly lengths: readonly number[];
   readonly absolutePosition: number;
+  readonly textLength: number;
   readonly table: number;
   readonly pageCapacity: number;
   /** Pages shared with a fork that were copied to be written to: still held, to be put back. */
@@ -31,6 +43,9 @@ export class KeyValueCache {
   readonly layers: number;
   readonly kvHeads: number;
   readonly scheme: Scheme;
+  readonly #shape: CacheLayers;
+  /** Whether some layers have a window and some do not. */
+  readonly #mixed: boolean;
   readonly #pool: PagePool;
   readonly #core: Core;
   readonly #heads: CachedHead[];
@@ -38,15 +53,21 @@ export class KeyValueCache {
   #attempt: Attempt | undefined;
   /** Tokens read in all, kept or not. */
   #absolutePosition = 0;
+  /** The longest text that the cache was made ready for, which the frequencies may depend on. */
+  #textLength = 0;
   /** The heads' entries, then their page addresses, [layers · kvHeads][capacity]; rebuilt when a head outgrows it. */
   #table = 0;
   #pageCapacity = 0;
 
-  constructor(pool: PagePool, layers: number, kvHeads: number, scheme: Scheme) {
+  constructor(pool: PagePool, shape: CacheLayers, scheme: Scheme) {
+    const { layers, kvHeads } = shape;
     this.#pool = pool;
     this.#core = pool.core;
+    this.#shape = shape;
     this.layers = layers;
     this.kvHeads = kvHeads;
+    const windows = new Set(Array.from({ length: layers }, (_, layer) => shape.window(layer) !== undefined));
+    this.#mixed = windows.size > 1;
     this.scheme = scheme;
     this.#heads = Array.from({ length: layers * kvHeads }, () => new CachedHead(pool));
   }
@@ -69,9 +90,38 @@ export class KeyValueCache {
     return this.#pool.pageBytes;
   }
 
-  /** Entries that a head holds. */
+  /** Entries that a head holds. In a layer with a window that is what the last token saw. */
   length(layer: number, head: number): number {
-    return this.#head(layer, head).length;
+    return this.#head(layer, head).length - this.hidden(layer, head);
+  }
+
+  /** Entries that a head's pages begin with though the last token did not see them. */
+  hidden(layer: number, head: number): number {
+    const window = this.#shape.window(layer);
+    return window === undefined ? 0 : this.firstSeen(layer, head, this.nextPosition(layer, head) - 1);
+  }
+
+  /** Of the entries in a head's pages, and those to follow, the first one that a token at a position sees. */
+  firstSeen(layer: number, head: number, position: number): number {
+    const { length, dropped, positions } = this.#head(layer, head);
+    const first = position - (this.#shape.window(layer) ?? Number.POSITIVE_INFINITY) + 1;
+    if (this.scheme === "contiguous") return Math.max(0, first - dropped);
+    if (first > this.#absolutePosition) return length + first - this.#absolutePosition;
+    let [low, high] = [0, length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (positions.at(middle) < first) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * Whether a layer keeps what its window holds, whatever presses choose: where other layers see everything, they choose
+   * for these alone.
+   */
+  keepsWindow(layer: number): boolean {
+    return this.#mixed && this.#shape.window(layer) !== undefined;
   }
 
   /** Entries of the head that holds most. */
@@ -79,9 +129,10 @@ export class KeyValueCache {
     return this.#heads.reduce((longest, head) => Math.max(longest, head.length), 0);
   }
 
-  /** Whether all heads hold the same number of entries. */
+  /** Whether all heads that presses choose for hold the same number of entries. */
   get isEven(): boolean {
-    return this.#heads.every((head) => head.length === this.#heads[0]!.length);
+    const chosen = this.#heads.filter((_, index) => !this.keepsWindow(Math.floor(index / this.kvHeads)));
+    return chosen.every((head) => head.length === chosen[0]!.length);
   }
 
   /** Whether any head still holds the last token read. */
@@ -93,7 +144,22 @@ export class KeyValueCache {
 
   /** The position at which a head sees the next token: behind its entries, or behind the text, as the scheme says. */
   nextPosition(layer: number, head: number): number {
-    return this.scheme === "contiguous" ? this.length(layer, head) : this.#absolutePosition;
+    return this.#nextPosition(this.#head(layer, head));
+  }
+
+  /** The position of the first entry in a head's pages. */
+  firstPlace(layer: number, head: number): number {
+    const { length, dropped, positions } = this.#head(layer, head);
+    return this.scheme === "contiguous" ? dropped : length > 0 ? positions.at(0) : this.#absolutePosition;
+  }
+
+  #nextPosition({ length, dropped }: CachedHead): number {
+    return this.scheme === "contiguous" ? dropped + length : this.#absolutePosition;
+  }
+
+  /** How a layer's keys are turned. */
+  turning(layer: number): Turning {
+    return this.#shape.turning(layer, this.#textLength);
   }
 
   /** Bytes of the pages this cache holds, shared or not, and of its table. */
@@ -110,26 +176,78 @@ export class KeyValueCache {
   /** Where in the text a head's entries stood: [length], position 0 being the session's first token. */
   positions(layer: number, head: number): Int32Array {
     const state = this.#head(layer, head);
-    return state.positions.toArray(state.length);
+    const hidden = this.hidden(layer, head);
+    const positions = state.positions.toArray(state.length);
+    return hidden === 0 ? positions : positions.slice(hidden);
+  }
+
+  /** The positions by which a head's keys are rotated now: [length]. */
+  places(layer: number, head: number): Int32Array {
+    if (this.scheme === "original") return this.positions(layer, head);
+    const first = this.#head(layer, head).dropped + this.hidden(layer, head);
+    return Int32Array.from({ length: this.length(layer, head) }, (_, entry) => first + entry);
   }
 
   /** A head's keys as they are rotated now: [length, headSize]. */
   keys(layer: number, head: number): Float32Array {
-    return this.#head(layer, head).read("keys");
+    return this.#head(layer, head).read("keys", this.hidden(layer, head), this.turning(layer));
   }
 
   /** A head's values: [length, headSize]. */
   values(layer: number, head: number): Float32Array {
-    return this.#head(layer, head).read("values");
+    return this.#head(layer, head).read("values", this.hidden(layer, head), this.turning(layer));
+  }
+
+  /**
+   * Makes ready for `tokens` more of text: where the frequencies depend on the length of the text, the keys are turned
+   * from the old ones to the new ones. Frequencies never go back to those of a shorter text.
+   * @throws MemoryError; within an attempt that `keeps`, the cache is then as it was
+   */
+  expect(tokens: number): void {
+    const length = Math.max(this.#textLength, (this.scheme === "contiguous" ? this.longest : this.#absolutePosition) + tokens);
+    const before = this.#textLength;
+    this.#textLength = length;
+    if (!this.wouldTurn(length, before) || this.form === "q8") return;
+    const rowBytes = this.#pool.pageBytes / PAGE_ENTRIES / 2;
+    const dimensions = rowBytes / 4;
+    this.#core.borrow(PAGE_ENTRIES * (rowBytes + 4), (rotations) => {
+      const indices = rotations + PAGE_ENTRIES * rowBytes;
+      this.#core.i32(indices, PAGE_ENTRIES).set(Array.from({ length: PAGE_ENTRIES }, (_, row) => row));
+      for (const [index, head] of this.#heads.entries()) {
+        const layer = Math.floor(index / this.kvHeads);
+        const old = this.#shape.turning(layer, before).frequencies.inverseFrequencies;
+        const change = new Float64Array(dimensions / 2);
+        const { inverseFrequencies } = this.#shape.turning(layer, length).frequencies;
+        for (let i = 0; i < old.length; i++) change[i] = inverseFrequencies[i]! - old[i]!;
+        head.own(head.sharedPages, this.#pool.takeAll(head.sharedPages.length));
+        for (const [at, page] of head.pages.entries()) {
+          const rows = Math.min(PAGE_ENTRIES, head.length - at * PAGE_ENTRIES);
+          const place = (row: number) => {
+            const entry = at * PAGE_ENTRIES + row;
+            return this.scheme === "contiguous" ? head.dropped + entry : head.positions.at(entry);
+          };
+          writeRotationRows(this.#core, rotations, rows, place, change);
+          this.#core.kernels.turnRows(page, rows, dimensions, dimensions / 2, rotations, indices);
+        }
+      }
+    });
+  }
+
+  /** Whether keys turn otherwise in a text of `length` tokens than in one of `before`; default what the cache is ready for. */
+  wouldTurn(length: number, before = this.#textLength): boolean {
+    return this.#heads.some((head, index) => {
+      if (head.length === 0) return false;
+      const layer = Math.floor(index / this.kvHeads);
+      return this.#shape.turning(layer, length) !== this.#shape.turning(layer, before);
+    });
   }
 
   /**
    * Makes room for `rows` more entries in every head and writes the table with lengths that count them already.
    * Nothing changes for readers until `commit`.
-   * @param rotationBase the row of the rotation rows that stands for position 0
    * @returns address of the table: one entry for each layer and head, layer by layer
    */
-  reserve(rows: number, rotationBase: number): number {
+  reserve(rows: number): number {
     let longest = 0;
     for (const head of this.#heads) {
       const copied = head.reserve(rows);
@@ -144,10 +262,9 @@ export class KeyValueCache {
     const addresses = this.#core.u32(pagesStart, count * this.#pageCapacity);
     for (let index = 0; index < count; index++) {
       const head = this.#heads[index]!;
-      const next = this.scheme === "contiguous" ? head.length : this.#absolutePosition;
       entries[index * 4] = pagesStart + index * this.#pageCapacity * 4;
       entries[index * 4 + 1] = head.length + rows;
-      entries[index * 4 + 2] = next - rotationBase;
+      entries[index * 4 + 2] = this.#nextPosition(head);
       addresses.set(head.pages, index * this.#pageCapacity);
     }
     return this.#table;
@@ -174,6 +291,7 @@ export class KeyValueCache {
     const attempt: Attempt = {
       lengths: this.#heads.map(({ length }) => length),
       absolutePosition: this.#absolutePosition,
+      textLength: this.#textLength,
       table: this.#table,
       pageCapacity: this.#pageCapacity,
       copied: [],
@@ -185,6 +303,7 @@ export class KeyValueCache {
       for (const head of attempt.heads ?? []) head.clear();
       for (const { page } of attempt.copied) this.#pool.release(page);
       if (attempt.table && attempt.table !== this.#table) this.#core.free(attempt.table);
+      if (!outer) this.#dropUnseen();
       return result;
     } catch (error) {
       this.#undo(attempt);
@@ -194,7 +313,14 @@ export class KeyValueCache {
     }
   }
 
-  #undo({ lengths, absolutePosition, table, pageCapacity, copied, heads }: Attempt): void {
+  /** Frees the pages of which no token to come sees anything. */
+  #dropUnseen(): void {
+    for (const [index, head] of this.#heads.entries()) {
+      head.dropFront(this.hidden(Math.floor(index / this.kvHeads), index % this.kvHeads));
+    }
+  }
+
+  #undo({ lengths, absolutePosition, textLength, table, pageCapacity, copied, heads }: Attempt): void {
     for (const [index, head] of this.#heads.entries()) {
       if (heads) {
         head.clear();
@@ -212,17 +338,21 @@ export class KeyValueCache {
     this.#table = table;
     this.#pageCapacity = pageCapacity;
     this.#absolutePosition = absolutePosition;
+    this.#textLength = textLength;
   }
 
   /**
    * Takes back the newest tokens, as if they had never been read.
-   * @returns whether that could be done: not where compression has dropped some of them already
+   * @returns whether that could be done: not where compression has dropped some of them already, or a window what the
+   * tokens before them saw
    */
   dropNewest(count: number): boolean {
     const first = this.#absolutePosition - count;
-    const newest = (head: CachedHead) => {
+    const newest = (head: CachedHead, index: number) => {
       const start = head.length - count;
-      return start >= 0 && (count === 0 || head.positions.at(start) === first);
+      if (start < 0 || (count > 0 && head.positions.at(start) !== first)) return false;
+      const window = this.#shape.window(Math.floor(index / this.kvHeads)) ?? 0;
+      return head.dropped === 0 || start >= window - 1;
     };
     if (!this.#heads.every(newest)) return false;
     for (const head of this.#heads) {
@@ -244,37 +374,37 @@ export class KeyValueCache {
    */
   keep(
     indices: (layer: number, head: number) => Int32Array,
-    rotations: RotationRows,
     content: (layer: number, head: number) => Content = () => ({}),
   ): void {
-    const chosen: { list: Int32Array; content: Content }[] = [];
+    const chosen: { list: Int32Array; content: Content; gathers: boolean; layer: number }[] = [];
     for (let layer = 0; layer < this.layers; layer++) {
       for (let head = 0; head < this.kvHeads; head++) {
         const list = indices(layer, head);
-        checkIndices(list, this.length(layer, head), layer, head);
-        chosen.push({ list, content: content(layer, head) });
+        const length = this.length(layer, head);
+        checkIndices(list, length, layer, head);
+        const hidden = this.hidden(layer, head);
+        const held = hidden === 0 ? list : list.map((index) => index + hidden);
+        chosen.push({ list: held, content: content(layer, head), gathers: list.length < length, layer });
       }
     }
     // All memory is taken before anything changes; then nothing can fail.
-    const contiguous = this.scheme === "contiguous";
-    if (chosen.some((each) => each.content.keys || each.content.values)) {
-      // 8-bit pages turn rewritten keys back by the place they have now.
-      rotations.fromZero(contiguous ? this.longest : this.#absolutePosition);
-    }
-    const turning = { rotations: contiguous ? rotations.fromZero(this.longest) : 0, half: rotations.half };
-    const plans = this.#heads.map((head, index) => head.plan(chosen[index]!.list, chosen[index]!.content));
+    for (const [index, head] of this.#heads.entries()) this.#reserveRows(head, chosen[index]!);
+    const plans = this.#heads.map((head, index) => {
+      const { list, content, gathers } = chosen[index]!;
+      return head.plan(list, content, gathers);
+    });
     const pages = this.#pool.takeAll(plans.reduce((sum, { pages }) => sum + pages, 0));
     const mostPages = this.#heads.reduce((most, head) => Math.max(most, head.pages.length), 0);
     const listBytes = Math.ceil(((2 * mostPages + this.longest) * 4) / 64) * 64;
     try {
       this.#core.borrow(listBytes + this.#pool.form.writeBytes, (scratch) => {
         for (const [index, head] of this.#heads.entries()) {
-          const { list, content } = chosen[index]!;
+          const { list, content, gathers, layer } = chosen[index]!;
           const plan = plans[index]!;
           const fresh = pages.splice(0, plan.pages);
           if (plan.copies.length > 0) head.own(plan.copies, fresh.splice(0, plan.copies.length));
-          head.rewrite(list, content, scratch + listBytes);
-          if (list.length < head.length) head.gather(list, fresh, turning, scratch);
+          head.rewrite(list, content, this.turning(layer), scratch + listBytes);
+          if (gathers) head.gather(list, fresh, this.#renumbering(head, layer), scratch);
         }
       });
     } finally {
@@ -283,7 +413,8 @@ export class KeyValueCache {
     /** Heads that kept the same entries of the same positions go on sharing one list. */
     const shared = new Map<Positions, Map<Int32Array, Positions>>();
     for (const [index, head] of this.#heads.entries()) {
-      const { list } = chosen[index]!;
+      const { list, gathers } = chosen[index]!;
+      if (!gathers) continue;
       const known = shared.get(head.positions) ?? new Map<Int32Array, Positions>();
       shared.set(head.positions, known);
       const positions = known.get(list) ?? head.positions.keep(list, this.#absolutePosition);
@@ -292,35 +423,73 @@ export class KeyValueCache {
     }
   }
 
+  /** How the entries that a head keeps come to their new places. */
+  #renumbering(head: CachedHead, layer: number): Renumbering {
+    if (this.scheme === "original") return noRenumbering;
+    const { turns, rows } = this.turning(layer);
+    const first = head.dropped;
+    if (!turns || this.form === "q8") return { rotations: 0, half: 0, first };
+    return { rotations: rows.origin(first, Math.max(1, head.length)), half: rows.half, first };
+  }
+
+  /** Takes the memory of the rotation rows that keeping a head's entries needs. @throws MemoryError */
+  #reserveRows(head: CachedHead, { content, gathers, layer }: { content: Content; gathers: boolean; layer: number }): void {
+    const last = Math.max(0, this.#nextPosition(head) - 1);
+    const { rows, firstRows, turns } = this.turning(layer);
+    // 8-bit pages turn rewritten keys back by the place they have now.
+    if (this.form === "q8" && (content.keys || content.values)) {
+      const span = this.scheme === "original" ? last + 1 : Math.max(1, head.length);
+      rows.reserve(last, span);
+      firstRows.reserve(last, span);
+    } else if (this.form === "f32" && gathers && turns && this.scheme === "contiguous") {
+      rows.reserve(last, Math.max(1, head.length));
+    }
+  }
+
+  /** Which of a head's entries were dropped from the front as no token sees them, and where those that its pages hold stood. */
+  savedHead(layer: number, head: number): { readonly positions: Int32Array; readonly dropped: number } {
+    const { length, dropped, positions } = this.#head(layer, head);
+    return { positions: positions.toArray(length), dropped };
+  }
+
+  /** The longest text that the cache was made ready for. */
+  get textLength(): number {
+    return this.#textLength;
+  }
+
   /** A head's pages as they are, [pages, pageBytes], zeros where no entry stands. @throws MemoryError */
   savePages(layer: number, head: number): Uint8Array {
     return this.#head(layer, head).save();
   }
 
   /**
-   * Fills a cache that holds nothing yet with what `savePages` and `positions` gave of one in the same form and scheme.
+   * Fills a cache that holds nothing yet with what `savePages` and `savedHead` gave of one in the same form and scheme.
    * @param heads for layer l and head h at l · kvHeads + h: positions [entries], pages [pages, pageBytes]
    * @throws MemoryError; the cache should then be disposed
    */
   restore(
-    heads: readonly { readonly positions: Int32Array; readonly pages: Uint8Array }[],
+    heads: readonly { readonly positions: Int32Array; readonly pages: Uint8Array; readonly dropped: number }[],
     absolutePosition: number,
+    textLength: number,
   ): void {
     const shared = new Map<Int32Array, Positions>();
-    for (const [index, { positions, pages }] of heads.entries()) {
+    for (const [index, { positions, pages, dropped }] of heads.entries()) {
       const head = this.#heads[index]!;
-      head.restore(pages, this.scheme === "contiguous" ? positions.map((_, entry) => entry) : positions);
+      const turns = this.scheme === "contiguous" ? positions.map((_, entry) => dropped + entry) : positions;
+      head.restore(pages, turns, dropped);
       head.positions = shared.get(positions) ?? new Positions(positions, absolutePosition);
       shared.set(positions, head.positions);
     }
     this.#absolutePosition = absolutePosition;
+    this.#textLength = textLength;
   }
 
   /** A cache of the same content that shares all pages until either side writes. */
   fork(): KeyValueCache {
-    const copy = new KeyValueCache(this.#pool, this.layers, this.kvHeads, this.scheme);
+    const copy = new KeyValueCache(this.#pool, this.#shape, this.scheme);
     for (const [index, head] of this.#heads.entries()) copy.#heads[index] = head.fork();
     copy.#absolutePosition = this.#absolutePosition;
+    copy.#textLength = this.#textLength;
     return copy;
   }
 

@@ -1,5 +1,6 @@
 /** The entries of one KV head: its pages, how many entries they hold, and where those stood in the text. */
-import { type EntryPart, PAGE_ENTRIES, PAGE_SHIFT, type Turning } from "./page-form.ts";
+import type { Turning } from "../rotary/rotary.ts";
+import { type EntryPart, noRenumbering, PAGE_ENTRIES, PAGE_SHIFT, type Renumbering } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
 import { Positions } from "./positions.ts";
 
@@ -20,6 +21,8 @@ interface Plan {
 export class CachedHead {
   readonly pages: number[] = [];
   length = 0;
+  /** Entries that were dropped from the front as no token to come sees them; in the contiguous scheme the first one's place. */
+  dropped = 0;
   positions = new Positions();
   readonly #pool: PagePool;
 
@@ -33,6 +36,7 @@ export class CachedHead {
     for (const page of this.pages) this.#pool.hold(page);
     copy.pages.push(...this.pages);
     copy.length = this.length;
+    copy.dropped = this.dropped;
     copy.positions = this.positions;
     return copy;
   }
@@ -63,17 +67,30 @@ export class CachedHead {
     this.#dropPages(Math.ceil(this.length / PAGE_ENTRIES));
   }
 
+  /** Frees the pages of which none of the first `entries` entries leaves anything. */
+  dropFront(entries: number): void {
+    const pages = entries >> PAGE_SHIFT;
+    if (pages === 0) return;
+    for (const page of this.pages.splice(0, pages)) this.#pool.release(page);
+    this.length -= pages * PAGE_ENTRIES;
+    this.dropped += pages * PAGE_ENTRIES;
+    this.positions = this.positions.drop(pages * PAGE_ENTRIES);
+  }
+
   /** Frees everything. */
   clear(): void {
     this.#dropPages(0);
     this.length = 0;
+    this.dropped = 0;
   }
 
-  /** What keeping the entries of `list` takes: nothing unless a fork still reads pages that would be written. */
-  plan(list: Int32Array, content: Content): Plan {
+  /**
+   * What keeping the entries of `list` takes: nothing unless a fork still reads pages that would be written.
+   * @param gathers whether others are dropped
+   */
+  plan(list: Int32Array, content: Content, gathers: boolean): Plan {
     const needed = Math.ceil(list.length / PAGE_ENTRIES);
     const shared = (index: number) => this.#pool.isShared(this.pages[index]!);
-    const gathers = list.length < this.length;
     const places = Array.from({ length: gathers ? needed : 0 }, (_, index) => index);
     if (!content.keys && !content.values) return { pages: places.some(shared) ? needed : 0, copies: [] };
     const written = new Set([...places, ...list.map((entry) => entry >> PAGE_SHIFT)]);
@@ -86,7 +103,7 @@ export class CachedHead {
    * @param fresh the pages to gather into, as many as the entries need; none: the head's own
    * @param scratch room for the pages twice and the list, 4 bytes each
    */
-  gather(list: Int32Array, fresh: readonly number[], turning: Turning, scratch: number): void {
+  gather(list: Int32Array, fresh: readonly number[], renumbering: Renumbering, scratch: number): void {
     const { core, form } = this.#pool;
     const needed = Math.ceil(list.length / PAGE_ENTRIES);
     const targetPointer = scratch + this.pages.length * 4;
@@ -94,10 +111,16 @@ export class CachedHead {
     core.u32(scratch, this.pages.length).set(this.pages);
     core.u32(targetPointer, needed).set(fresh.length > 0 ? fresh : this.pages.slice(0, needed));
     core.i32(listPointer, list.length).set(list);
-    form.gather(scratch, targetPointer, listPointer, list.length, turning);
+    form.gather(scratch, targetPointer, listPointer, list.length, renumbering);
     this.#dropPages(fresh.length > 0 ? 0 : needed);
     this.pages.push(...fresh);
     this.length = list.length;
+    this.dropped = 0;
+  }
+
+  /** Indices of the pages that a fork reads too. */
+  get sharedPages(): number[] {
+    return [...this.pages.keys()].filter((index) => this.#pool.isShared(this.pages[index]!));
   }
 
   /** Makes pages the head's own: those of the indices `copies` are copied to `fresh`. */
@@ -110,29 +133,29 @@ export class CachedHead {
   }
 
   /** Writes new keys and values over those of the given entries, in pages of its own. @param scratch as `PageForm.write` */
-  rewrite(list: Int32Array, content: Content, scratch: number): void {
+  rewrite(list: Int32Array, content: Content, turning: Turning, scratch: number): void {
     const { form, headSize } = this.#pool;
     for (const part of ["keys", "values"] as const) {
       const rows = content[part];
       if (!rows) continue;
       for (const [row, entry] of list.entries()) {
         const values = rows.subarray(row * headSize, (row + 1) * headSize);
-        form.write(this.pages[entry >> PAGE_SHIFT]!, entry % PAGE_ENTRIES, part, values, scratch);
+        form.write(this.pages[entry >> PAGE_SHIFT]!, entry % PAGE_ENTRIES, part, values, scratch, turning);
       }
     }
   }
 
-  /** The keys as they are rotated now, or the values: [length, headSize]. */
-  read(part: EntryPart): Float32Array {
+  /** The keys as they are rotated now, or the values, of the entries from `first` on: [length - first, headSize]. */
+  read(part: EntryPart, first: number, turning: Turning): Float32Array {
     const { form, headSize } = this.#pool;
     const target = new Float32Array(this.length * headSize);
     for (const [index, page] of this.pages.entries()) {
-      const first = index * PAGE_ENTRIES;
-      const rows = Math.min(PAGE_ENTRIES, this.length - first);
+      const start = index * PAGE_ENTRIES;
+      const rows = Math.min(PAGE_ENTRIES, this.length - start);
       if (rows <= 0) break;
-      form.read(page, rows, part, target.subarray(first * headSize));
+      if (start + rows > first) form.read(page, rows, part, target.subarray(start * headSize), turning);
     }
-    return target;
+    return first === 0 ? target : target.slice(first * headSize);
   }
 
   /** The pages as they are, zeros where no entry stands: what was dropped is not passed on. @throws MemoryError */
@@ -146,7 +169,7 @@ export class CachedHead {
         const lists = core.u32(copy + pageBytes, PAGE_ENTRIES + 2);
         lists.set([page, copy, ...Array.from({ length: rows }, (_, row) => row)]);
         core.bytes(copy, pageBytes).fill(0);
-        form.gather(copy + pageBytes, copy + pageBytes + 4, copy + pageBytes + 8, rows, { rotations: 0, half: 0 });
+        form.gather(copy + pageBytes, copy + pageBytes + 4, copy + pageBytes + 8, rows, noRenumbering);
         target.set(core.bytes(copy, pageBytes), index * pageBytes);
       });
     }
@@ -154,10 +177,11 @@ export class CachedHead {
   }
 
   /** Fills a head that holds nothing. @param turns [entries] at which positions the keys are rotated @throws MemoryError */
-  restore(pages: Uint8Array, turns: Int32Array): void {
+  restore(pages: Uint8Array, turns: Int32Array, dropped: number): void {
     const { core, form, pageBytes } = this.#pool;
     this.reserve(turns.length);
     this.length = turns.length;
+    this.dropped = dropped;
     for (const [index, page] of this.pages.entries()) {
       core.bytes(page, pageBytes).set(pages.subarray(index * pageBytes, (index + 1) * pageBytes));
       form.setTurns(page, turns.subarray(index * PAGE_ENTRIES, (index + 1) * PAGE_ENTRIES));

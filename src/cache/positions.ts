@@ -25,6 +25,14 @@ export class Positions {
     return length < this.#kept.length ? new Positions(this.#kept.slice(0, length), next) : this;
   }
 
+  /** What remains without the first `count` entries. */
+  drop(count: number): Positions {
+    const kept = this.#kept.length;
+    return count <= kept
+      ? new Positions(this.#kept.slice(count), this.#next)
+      : new Positions(new Int32Array(0), this.#next + count - kept);
+  }
+
   /** What remains when only `indices` are kept and the text goes on at `next`. */
   keep(indices: Int32Array, next: number): Positions {
     return new Positions(

@@ -1,6 +1,7 @@
 /** `siskin inspect`: says what a model is and what it takes. */
 import process from "node:process";
 import type { Command } from "commander";
+import type { RotaryConfig } from "../rotary/frequencies.ts";
 import { loadModel } from "../runtimes/node.ts";
 import type { Model } from "../session/model.ts";
 import { bytes, count } from "./figures.ts";
@@ -55,8 +56,7 @@ function text({
   memory,
   cacheBytesPerToken,
 }: ReturnType<typeof describe>) {
-  const { type: rotary, theta, ...scaling } = config.rotary;
-  const settings = Object.entries(scaling).map(([key, value]) => `, ${key} ${value}`);
+  const rotaries = new Set(config.layerPattern.map((layer) => rotaryText(layer.rotary)));
   const ends = tokenizer.eosTokens.length ? tokenizer.eosTokens.join(", ") : "none";
   const lines = {
     model: name,
@@ -64,7 +64,7 @@ function text({
     architecture: `${config.architecture}, ${config.layers} layers, width ${config.hiddenSize}, feed-forward ${config.intermediateSize}`,
     attention: `${config.queryHeads} query heads, ${config.kvHeads} KV heads of ${config.headSize}`,
     window: `${count(config.maxPositions)} tokens`,
-    rotary: `${rotary}, theta ${theta}${settings.join("")}`,
+    rotary: [...rotaries].join("; "),
     output: config.tiedEmbeddings ? "the embedding" : "its own matrix",
     tokenizer: `${count(tokenizer.vocabularySize)} tokens, begin ${tokenizer.bosToken ?? "none"}, end ${ends}, ${tokenizer.chatTemplate ? "with" : "without"} chat template`,
     tensors: tensors
@@ -76,4 +76,13 @@ function text({
   return Object.entries(lines)
     .map(([title, line]) => `${title.padEnd(14)}${line}\n`)
     .join("");
+}
+
+function rotaryText(rotary: RotaryConfig | undefined): string {
+  if (!rotary) return "none";
+  const { type, theta, ...scaling } = rotary;
+  const settings = Object.entries(scaling)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `, ${key} ${Array.isArray(value) ? `of ${value.length}` : value}`);
+  return `${type}, theta ${theta}${settings.join("")}`;
 }

@@ -22,6 +22,9 @@ export interface AttentionLayer {
   rotations: number;
   shortRotations: number;
   keyFactor: number;
+  scoreCap: number;
+  firstSeen: number;
+  firstSeenStride: number;
 }
 
 /** Bytes of one record. */
@@ -48,5 +51,6 @@ export function writeAttentionLayer(core: Core, pointer: number, layer: Attentio
   core
     .u32(pointer + 48, 6)
     .set([layer.statistics, layer.scores, layer.factors, layer.stored, layer.rotations, layer.shortRotations]);
-  core.f32(pointer + 72, 1)[0] = layer.keyFactor;
+  core.f32(pointer + 72, 2).set([layer.keyFactor, layer.scoreCap]);
+  core.u32(pointer + 80, 2).set([layer.firstSeen, layer.firstSeenStride]);
 }

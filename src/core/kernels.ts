@@ -138,6 +138,7 @@ export interface Kernels {
     half: number,
     rotations: number,
     pageShift: number,
+    first: number,
   ): void;
   turnRows(rows: number, count: number, headSize: number, half: number, rotations: number, indices: number): void;
   add(a: number, b: number, target: number, count: number): void;
@@ -149,8 +150,9 @@ export interface Kernels {
     epsilon: number,
     firstRow: number,
     endRow: number,
+    accumulate: number,
   ): void;
-  siluMultiply(gate: number, up: number, width: number, firstRow: number, endRow: number): void;
+  gateMultiply(gate: number, up: number, width: number, firstRow: number, endRow: number, gelu: number): void;
   softmax(source: number, target: number, rows: number, width: number): void;
   allFinite(source: number, count: number): number;
   argMax(source: number, count: number): number;
@@ -193,7 +195,7 @@ const exported: Record<keyof Kernels, true> = {
   turnRows: true,
   add: true,
   rmsNorm: true,
-  siluMultiply: true,
+  gateMultiply: true,
   softmax: true,
   allFinite: true,
   argMax: true,

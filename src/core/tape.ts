@@ -20,7 +20,7 @@ const Operation = {
   AttendRow: 15,
   MergeParts: 16,
   ScoreEntries: 17,
-  SiluMultiply: 18,
+  GateMultiply: 18,
   EmbedQ4: 19,
   MatmulQ4: 20,
   MatvecQ4: 21,
@@ -55,13 +55,23 @@ export class Tape {
     this.#words.push(Operation.Barrier);
   }
 
-  embed(matrix: TapeMatrix, tokens: number, target: number, rows: number, width: number): void {
+  /** @param factor by which embeddings are multiplied */
+  embed(matrix: TapeMatrix, tokens: number, target: number, rows: number, width: number, factor: number): void {
     const operation = { f32: Operation.EmbedF32, q8: Operation.EmbedQ8, q4: Operation.EmbedQ4 }[matrix.form];
-    this.#words.push(operation, matrix.pointer, tokens, target, rows, width, Number(matrix.wide));
+    this.#words.push(operation, matrix.pointer, tokens, target, rows, width, Number(matrix.wide), bitsOf(factor));
   }
 
-  rmsNorm(source: number, weight: number, target: number, width: number, epsilon: number, rows: number): void {
-    this.#words.push(Operation.RmsNorm, source, weight, target, width, bitsOf(epsilon), rows);
+  /** target (+)= the norm of source */
+  rmsNorm(
+    source: number,
+    weight: number,
+    target: number,
+    width: number,
+    epsilon: number,
+    rows: number,
+    accumulate: boolean,
+  ): void {
+    this.#words.push(Operation.RmsNorm, source, weight, target, width, bitsOf(epsilon), rows, Number(accumulate));
   }
 
   packRows(source: number, target: number, rows: number, depth: number): void {
@@ -148,8 +158,9 @@ export class Tape {
     this.#words.push(Operation.ScoreEntries, layer);
   }
 
-  siluMultiply(gate: number, up: number, width: number, rows: number): void {
-    this.#words.push(Operation.SiluMultiply, gate, up, width, rows);
+  /** gate = activation(gate) · up */
+  gate(activation: "silu" | "gelu", gate: number, up: number, width: number, rows: number): void {
+    this.#words.push(Operation.GateMultiply, gate, up, width, rows, Number(activation === "gelu"));
   }
 
   /** Rows of `width` become the row `bias`, or it is added to them. */

@@ -1,10 +1,10 @@
 /** Builds an engine out of its opened files: packs the weights and puts decoder and tokenizer around them. */
-import { isPadded } from "../core/axis.ts";
+import { isRearranged } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { FormatError } from "../errors.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
-import { type RotaryFrequencies, rotaryFrequencies } from "../rotary/frequencies.ts";
+import { type RotaryFactors, rotaryFrequencies } from "../rotary/frequencies.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
@@ -19,6 +19,7 @@ import {
   type Matrix,
   type ModelWeights,
   matrixBytes,
+  type Vector,
   type WeightForm,
 } from "./weights.ts";
 
@@ -51,7 +52,7 @@ export async function buildEngine(
   });
   try {
     const arranged = arrangeWeights(config.layers, packed);
-    const frequencies = frequenciesOf(core, config, arranged, name);
+    const factors = rotaryFactors(core, config, arranged, name);
     const weights = tied(core, config, arranged);
     const actual = { ...config, tiedEmbeddings: weights.output === weights.embedding };
     return new Engine({
@@ -61,7 +62,7 @@ export async function buildEngine(
       config: actual,
       tensors: summariseTensors(jobs, packed),
       tokenizer,
-      decoder: new Decoder(core, team, actual, weights, frequencies),
+      decoder: new Decoder(core, team, actual, weights, factors),
       weights,
       weightBytes: core.bytesInUse - before,
     });
@@ -78,22 +79,28 @@ export async function buildEngine(
 function formOf({ entry, columns }: PackJob, wanted: WeightForm | "auto"): WeightForm {
   if (wanted !== "auto") return wanted;
   if (["F32", "F16", "BF16", "F64"].includes(entry.type)) return "f32";
-  const fourBits = ["Q4_0", "Q4_1", "Q4_K"].includes(entry.type) && !(columns && isPadded(columns));
+  const fourBits = ["Q4_0", "Q4_1", "Q4_K"].includes(entry.type) && !(columns && isRearranged(columns));
   return fourBits ? "q4" : "q8";
 }
 
 /** @throws FormatError for constants at which a head would turn by infinite or unknown angles */
-function frequenciesOf(core: Core, config: ModelConfig, weights: ModelWeights, file: string): RotaryFrequencies {
-  const { rotaryFactors: factors } = weights;
-  const frequencies = rotaryFrequencies(
-    config.rotary,
-    config.headSize,
-    factors && core.f32(factors.pointer, factors.length),
-  );
-  if (!frequencies.inverseFrequencies.every(Number.isFinite)) {
-    throw new FormatError(file, "its constants of RoPE give frequencies that are not finite");
+function rotaryFactors(core: Core, config: ModelConfig, weights: ModelWeights, file: string): RotaryFactors {
+  const numbers = (vector: Vector | undefined) => vector && core.f32(vector.pointer, vector.length).slice();
+  const factors = {
+    all: numbers(weights.rotaryFactors),
+    short: numbers(weights.shortRotaryFactors),
+    long: numbers(weights.longRotaryFactors),
+  };
+  for (const { rotary } of config.layerPattern) {
+    if (!rotary) continue;
+    for (const length of [0, config.maxPositions]) {
+      const { inverseFrequencies } = rotaryFrequencies(rotary, config.rotaryDimensions, factors, length);
+      if (!inverseFrequencies.every(Number.isFinite)) {
+        throw new FormatError(file, "its constants of RoPE give frequencies that are not finite");
+      }
+    }
   }
-  return frequencies;
+  return factors;
 }
 
 /**

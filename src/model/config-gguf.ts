@@ -3,23 +3,21 @@ import { FormatError } from "../errors.ts";
 import type { MetadataValue } from "../formats/tensor-file.ts";
 import { type RotaryConfig, yarnAttentionFactor } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
+import { type LayerDescription, plainArchitecture, type Projection } from "./architecture.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
+import { architectureNames, families } from "./families/index.ts";
+import { biasesAmong } from "./tensors.ts";
 
 /** What of a GGUF's configuration its tensors say. */
 export interface TensorFacts {
   /** Rows of the embedding table: older files do not say them otherwise. */
   readonly vocabularySize: number;
-  /** Whether there is no output tensor. */
-  readonly tiedEmbeddings: boolean;
-  readonly attentionBias: boolean;
-  readonly mlpBias: boolean;
+  readonly names: ReadonlySet<string>;
 }
-
-const prefix = "llama.";
 
 /**
  * Reads a GGUF's metadata.
- * @throws FormatError for a missing or impossible value, an architecture that is not supported, or a key of the
+ * @throws FormatError for a missing or impossible value, an architecture that is not known, or a key of the
  * architecture that is not known to leave the result as it is
  */
 export function configFromGguf(
@@ -28,36 +26,73 @@ export function configFromGguf(
   facts: TensorFacts,
 ): ModelConfig {
   const kind = metadata.get("general.architecture");
-  if (kind !== "llama") throw new FormatError(file, `architecture ${show(kind)} is not supported (llama is)`);
-  const reader = new ConfigReader(file, (key) => metadata.get(key));
-  const layers = reader.count(`${prefix}block_count`);
-  const sameInAll = new ConfigReader(file, (key) => sameInAllLayers(metadata.get(key), layers, key, file));
-  const hiddenSize = reader.count(`${prefix}embedding_length`);
-  const queryHeads = sameInAll.count(`${prefix}attention.head_count`);
+  const family = families.find(({ gguf }) => gguf !== undefined && gguf === kind);
+  if (!family) {
+    throw new FormatError(file, `architecture ${show(kind)} is not supported (${architectureNames} are)`);
+  }
+  const prefix = `${family.gguf}.`;
+  const reader = new GgufReader(file, metadata, prefix, facts.names);
+  const layers = reader.count("block_count");
+  const sameInAll = new ConfigReader(file, (key) => sameInAllLayers(reader.value(key.slice(prefix.length)), layers, key, file), prefix);
+  const hiddenSize = reader.count("embedding_length");
+  const queryHeads = sameInAll.count("attention.head_count");
+  const headSize = reader.count("attention.key_length", hiddenSize / queryHeads);
+  const maxPositions = reader.count("context_length");
+  const layer: LayerDescription = {
+    norms: "before",
+    queryKeyNorms: "none",
+    biases: [],
+    activation: "silu",
+    rotary: rotaryFromGguf(reader),
+    attentionScale: 1 / Math.sqrt(headSize),
+    scoreCap: undefined,
+    window: undefined,
+  };
+  const basis = { layers, hiddenSize, queryHeads, headSize, maxPositions, layer };
+  const architecture = { ...plainArchitecture(headSize, layer), ...family.fromGguf?.(reader, basis) };
   const config = checkedConfig(file, {
-    architecture: "llama",
+    architecture: family.name,
     vocabularySize: facts.vocabularySize,
     hiddenSize,
-    intermediateSize: sameInAll.count(`${prefix}feed_forward_length`),
+    intermediateSize: sameInAll.count("feed_forward_length"),
     layers,
     queryHeads,
-    kvHeads: sameInAll.count(`${prefix}attention.head_count_kv`, queryHeads),
-    headSize: reader.count(`${prefix}attention.key_length`, hiddenSize / queryHeads),
-    maxPositions: reader.count(`${prefix}context_length`),
-    normEpsilon: reader.number(`${prefix}attention.layer_norm_rms_epsilon`),
-    rotary: rotaryFromGguf(reader),
-    tiedEmbeddings: facts.tiedEmbeddings,
-    attentionBias: facts.attentionBias,
-    mlpBias: facts.mlpBias,
+    kvHeads: sameInAll.count("attention.head_count_kv", queryHeads),
+    headSize,
+    maxPositions,
+    normEpsilon: reader.number("attention.layer_norm_rms_epsilon"),
+    tiedEmbeddings: !facts.names.has("output.weight"),
+    ...architecture,
+    layerPattern: withBiases(architecture.layerPattern, biasesAmong(facts.names)),
   });
   for (const [key, given] of metadata) {
-    if (key.startsWith(prefix)) checkKey(key, typeof given === "bigint" ? Number(given) : given, config, file);
+    if (!key.startsWith(prefix) || reader.wasRead(key.slice(prefix.length))) continue;
+    checkKey(key.slice(prefix.length), prefix, typeof given === "bigint" ? Number(given) : given, config, file);
   }
   return config;
 }
 
+/** A GGUF does not say which biases it has: those that are there count. */
+function withBiases(pattern: readonly LayerDescription[], biases: readonly Projection[]): readonly LayerDescription[] {
+  const kinds = new Map([...new Set(pattern)].map((layer) => [layer, { ...layer, biases }]));
+  return pattern.map((layer) => kinds.get(layer)!);
+}
+
+class GgufReader extends ConfigReader {
+  readonly #tensors: ReadonlySet<string>;
+
+  constructor(file: string, metadata: ReadonlyMap<string, MetadataValue>, prefix: string, tensors: ReadonlySet<string>) {
+    super(file, (key) => metadata.get(key), prefix);
+    this.#tensors = tensors;
+  }
+
+  hasTensor(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+}
+
 /** A value that may be a list of one for each layer, if these are all the same. */
-function sameInAllLayers(value: MetadataValue | undefined, layers: number, key: string, file: string): unknown {
+function sameInAllLayers(value: unknown, layers: number, key: string, file: string): unknown {
   if (!Array.isArray(value)) return value;
   if (value.length !== layers) throw new FormatError(file, `${key} has ${value.length} values for ${layers} layers`);
   if (value.some((each) => each !== value[0])) {
@@ -73,29 +108,15 @@ const anything: Rule = () => true;
 const nothing: Rule = (value) => value === 0 || value === false;
 const nothingOrOne: Rule = (value) => value === 0 || value === 1;
 
-/** Every key under the architecture's name that may stand in a file, without that name. */
-const keys: Readonly<Record<string, Rule>> = {
-  // Read above.
-  block_count: anything,
-  context_length: anything,
-  embedding_length: anything,
-  feed_forward_length: anything,
-  "attention.head_count": anything,
-  "attention.head_count_kv": anything,
-  "attention.key_length": anything,
-  "attention.layer_norm_rms_epsilon": anything,
-  "rope.freq_base": anything,
-  "rope.scale_linear": anything,
-  "rope.scaling.type": anything,
-  "rope.scaling.factor": anything,
-  "rope.scaling.attn_factor": anything,
-  "rope.scaling.original_context_length": anything,
+/** Keys under the architecture's name, without it, that may stand in a file and that nothing reads. */
+const unread: Readonly<Record<string, Rule>> = {
   // Must agree with what was read.
   "attention.value_length": (value, { headSize }) => value === headSize,
   "rope.dimension_count": (value, { headSize }) => value === headSize,
   embedding_length_out: (value, { hiddenSize }) => value === 0 || value === hiddenSize,
   // Of no effect in this architecture: how the file or the model was made, or read by llama.cpp for others only.
   vocab_size: anything,
+  "rope.scale_linear": anything,
   tensor_data_layout: anything,
   pooling_type: anything,
   "rope.scaling.finetuned": anything,
@@ -130,28 +151,27 @@ const keys: Readonly<Record<string, Rule>> = {
   hidden_activation: (value) => value === "silu",
 };
 
-function checkKey(key: string, value: unknown, config: ModelConfig, file: string): void {
-  const name = key.slice(prefix.length);
+function checkKey(name: string, prefix: string, value: unknown, config: ModelConfig, file: string): void {
   if (name === "expert_count" && !nothing(value, config)) {
     throw new FormatError(file, `is of a mixture of experts (${show(value)} experts), which is not supported`);
   }
-  const rule = Object.hasOwn(keys, name) ? keys[name]! : undefined;
-  if (!rule) throw new FormatError(file, `has a key ${key} (${show(value)}), which is not known`);
-  if (!rule(value, config)) throw new FormatError(file, `${key} = ${show(value)} is not supported`);
+  const rule = Object.hasOwn(unread, name) ? unread[name]! : undefined;
+  if (!rule) throw new FormatError(file, `has a key ${prefix}${name} (${show(value)}), which is not known`);
+  if (!rule(value, config)) throw new FormatError(file, `${prefix}${name} = ${show(value)} is not supported`);
 }
 
 /** As llama.cpp: a factor without a type is linear, and the attention factor holds for every type. */
-function rotaryFromGguf(reader: ConfigReader): RotaryConfig {
-  const key = (name: string) => `${prefix}rope.${name}`;
-  const context = `${prefix}context_length`;
-  const theta = reader.number(key("freq_base"), 10000);
-  const type: unknown = reader.value(key("scaling.type")) ?? "linear";
-  const given = [key("scaling.factor"), key("scale_linear")].find((name) => reader.value(name) !== undefined);
+function rotaryFromGguf(reader: GgufReader): RotaryConfig {
+  const theta = reader.number("rope.freq_base", 10000);
+  const factors = reader.hasTensor("rope_factors_long.weight");
+  const type: unknown = reader.value("rope.scaling.type") ?? (factors ? "longrope" : "linear");
+  const given = ["rope.scaling.factor", "rope.scale_linear"].find((name) => reader.value(name) !== undefined);
   // 0 stands for none.
   const factor = given === undefined || reader.value(given) === 0 ? 1 : reader.number(given);
-  const attention = reader.number(key("scaling.attn_factor"), 1);
-  const positions = key("scaling.original_context_length");
-  const original = reader.count(reader.value(positions) === 0 ? context : positions, reader.count(context));
+  const attention = reader.number("rope.scaling.attn_factor", 1);
+  const positions = "rope.scaling.original_context_length";
+  const context = reader.count("context_length");
+  const original = reader.value(positions) === 0 ? context : reader.count(positions, context);
   const scaled = attention === 1 ? {} : { attentionFactor: attention };
   switch (type) {
     case "none":
@@ -171,7 +191,17 @@ function rotaryFromGguf(reader: ConfigReader): RotaryConfig {
         mscale: undefined,
         mscaleAllDim: undefined,
       };
+    case "longrope":
+      if (!factors) throw new FormatError(reader.file, "the tensor rope_factors_long.weight is missing");
+      return {
+        type,
+        theta,
+        shortFactors: undefined,
+        longFactors: undefined,
+        originalMaxPositions: original,
+        attentionFactor: attention,
+      };
     default:
-      throw new FormatError(reader.file, `${key("scaling.type")} = ${show(type)} is not supported`);
+      reader.unsupported("rope.scaling.type", type);
   }
 }

@@ -1,45 +1,96 @@
 /** A model's configuration out of Hugging Face's config.json. */
 import { FormatError } from "../errors.ts";
-import type { RotaryConfig } from "../rotary/frequencies.ts";
+import { longRopeAttentionFactor, type RotaryConfig } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
+import { type LayerDescription, plainArchitecture } from "./architecture.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
+import { families, familyNames } from "./families/index.ts";
 
 /**
- * Reads Hugging Face's config.json as transformers' LlamaConfig does.
- * @throws FormatError for a missing or impossible value, an architecture that is not supported, or a key that would
- * change the result and is not
+ * Reads Hugging Face's config.json as transformers does.
+ * @throws FormatError for a missing or impossible value, a family that is not known, or a key that would change the
+ * result and is not supported
  */
 export function configFromJson(json: Record<string, unknown>, file: string): ModelConfig {
-  const reader = new ConfigReader(file, (key) => json[key]);
-  const kind = reader.value("model_type");
+  const kind = json.model_type;
+  const family = families.find(({ name }) => name === kind);
+  const defaults = family?.defaults ?? {};
+  const lookup = (key: string) => (Object.hasOwn(json, key) ? json[key] : Object.hasOwn(defaults, key) ? defaults[key] : undefined);
+  const reader = new JsonReader(file, lookup, family?.ropeTypes ?? {});
   refuseExperts(reader, kind);
-  if (kind !== "llama") throw new FormatError(file, `model_type ${show(kind)} is not supported (llama is)`);
-  refuseUnsupported(reader, unsupported);
-  const activation = reader.value("hidden_act") ?? "silu";
-  if (activation !== "silu" && activation !== "swish") {
-    throw new FormatError(file, `hidden_act ${show(activation)} is not supported (silu is)`);
-  }
+  if (!family) throw new FormatError(file, `model_type ${show(kind)} is not supported (${familyNames} are)`);
   const hiddenSize = reader.count("hidden_size");
   const queryHeads = reader.count("num_attention_heads");
+  const headSize = reader.count("head_dim", hiddenSize / queryHeads);
   const maxPositions = reader.count("max_position_embeddings", 2048);
-  const rotary = reader.value("rope_parameters") ?? reader.value("rope_scaling") ?? {};
-  if (typeof rotary !== "object" || Array.isArray(rotary)) reader.refuse("rope_parameters", "an object", rotary);
-  return checkedConfig(file, {
-    architecture: "llama",
+  const layers = reader.count("num_hidden_layers");
+  const layer: LayerDescription = {
+    norms: "before",
+    queryKeyNorms: "none",
+    biases: [],
+    activation: activationOf(reader),
+    rotary: reader.rotaryOf(reader.object("rope_parameters")),
+    attentionScale: 1 / Math.sqrt(headSize),
+    scoreCap: undefined,
+    window: undefined,
+  };
+  const difference = family.fromJson(reader, { layers, hiddenSize, queryHeads, headSize, maxPositions, layer });
+  const part = reader.object("rope_parameters").partial_rotary_factor ?? 1;
+  if (part !== 1 && difference.rotaryDimensions === undefined) {
+    throw new FormatError(file, `partial_rotary_factor = ${show(part)} is not supported`);
+  }
+  const config = checkedConfig(file, {
+    architecture: family.name,
     vocabularySize: reader.count("vocab_size"),
     hiddenSize,
     intermediateSize: reader.count("intermediate_size"),
-    layers: reader.count("num_hidden_layers"),
+    layers,
     queryHeads,
     kvHeads: reader.count("num_key_value_heads", queryHeads),
-    headSize: reader.count("head_dim", hiddenSize / queryHeads),
+    headSize,
     maxPositions,
     normEpsilon: reader.number("rms_norm_eps", 1e-6),
-    rotary: rotaryFromJson(rotary as Record<string, unknown>, json, file),
     tiedEmbeddings: reader.flag("tie_word_embeddings", false),
-    attentionBias: reader.flag("attention_bias", false),
-    mlpBias: reader.flag("mlp_bias", false),
+    ...plainArchitecture(headSize, layer),
+    ...difference,
   });
+  refuseUnsupported(reader, unsupported);
+  return config;
+}
+
+const activations: Readonly<Record<string, LayerDescription["activation"]>> = {
+  silu: "silu",
+  swish: "silu",
+  gelu_pytorch_tanh: "gelu",
+};
+
+function activationOf(reader: ConfigReader): LayerDescription["activation"] {
+  const key = reader.value("hidden_activation") === undefined ? "hidden_act" : "hidden_activation";
+  const name = reader.value(key) ?? "silu";
+  if (typeof name === "string" && Object.hasOwn(activations, name)) return activations[name]!;
+  throw new FormatError(reader.file, `${key} ${show(name)} is not supported (${Object.keys(activations).join(", ")} are)`);
+}
+
+/** Reads config.json, RoPE under its old and its new names. */
+class JsonReader extends ConfigReader {
+  readonly #lookup: (key: string) => unknown;
+  readonly #ropeTypes: Readonly<Record<string, string>>;
+
+  constructor(file: string, lookup: (key: string) => unknown, ropeTypes: Readonly<Record<string, string>>) {
+    super(file, lookup);
+    this.#lookup = lookup;
+    this.#ropeTypes = ropeTypes;
+  }
+
+  object(key: string): Readonly<Record<string, unknown>> {
+    const value = this.value(key) ?? (key === "rope_parameters" ? this.value("rope_scaling") : undefined) ?? {};
+    if (typeof value !== "object" || Array.isArray(value)) this.refuse(key, "an object", value);
+    return value as Record<string, unknown>;
+  }
+
+  rotaryOf(parameters: Readonly<Record<string, unknown>>): RotaryConfig {
+    return rotaryFromJson(parameters, this.#lookup, this.file, this.#ropeTypes);
+  }
 }
 
 function refuseExperts(reader: ConfigReader, kind: unknown): void {
@@ -61,6 +112,7 @@ type Unsupported = readonly (readonly [string, (value: unknown, reader: ConfigRe
 
 function refuseUnsupported(reader: ConfigReader, keys: Unsupported): void {
   for (const [key, isHarmless] of keys) {
+    if (reader.wasRead(key)) continue;
     const value = reader.value(key);
     if (value === undefined || isHarmless(value, reader)) continue;
     throw new FormatError(reader.file, `${key} = ${show(value)} is not supported`);
@@ -103,21 +155,23 @@ function slides(window: unknown, reader: ConfigReader): boolean {
   return !(typeof window === "number" && window >= reader.count("max_position_embeddings", 2048));
 }
 
-const unsupportedRotary: Unsupported = [
-  ["partial_rotary_factor", isOne],
-  ["mrope_section", isNothing],
-];
-
-/** @param parameters `rope_parameters`, or `rope_scaling` of older files, which have some values in `json` itself */
+/**
+ * What a model says of RoPE.
+ * @param parameters `rope_parameters`, or `rope_scaling` of older files, which have some values outside
+ * @param outside looks a value up beside them
+ * @param types other names of types
+ */
 export function rotaryFromJson(
-  parameters: Record<string, unknown>,
-  json: Record<string, unknown>,
+  parameters: Readonly<Record<string, unknown>>,
+  outside: (key: string) => unknown,
   file: string,
+  types: Readonly<Record<string, string>> = {},
 ): RotaryConfig {
-  const reader = new ConfigReader(file, (key) => parameters[key] ?? json[key]);
+  const reader = new ConfigReader(file, (key) => parameters[key] ?? outside(key));
   const own = new ConfigReader(file, (key) => parameters[key]);
-  const type: unknown = own.value("rope_type") ?? own.value("type") ?? "default";
-  refuseUnsupported(own, unsupportedRotary);
+  const given: unknown = own.value("rope_type") ?? own.value("type") ?? "default";
+  const type: unknown = typeof given === "string" && Object.hasOwn(types, given) ? types[given] : given;
+  if (own.value("mrope_section") !== undefined) throw new FormatError(file, "mrope_section is not supported");
   const theta = reader.number("rope_theta", 10000);
   const maxPositions = reader.count("max_position_embeddings", 2048);
   const original = () => reader.count("original_max_position_embeddings", maxPositions);
@@ -126,6 +180,8 @@ export function rotaryFromJson(
       return { type, theta };
     case "linear":
       return { type, theta, factor: own.number("factor") };
+    case "dynamic":
+      return { type, theta, factor: own.number("factor"), maxPositions };
     case "llama3":
       return {
         type,
@@ -148,7 +204,29 @@ export function rotaryFromJson(
         mscale: own.optionalNumber("mscale"),
         mscaleAllDim: own.optionalNumber("mscale_all_dim"),
       };
+    case "longrope": {
+      // Where both say it, what stands outside counts.
+      const positions = outside("original_max_position_embeddings") ?? parameters.original_max_position_embeddings;
+      const originalMaxPositions = new ConfigReader(file, () => positions).count("original_max_position_embeddings", maxPositions);
+      const factor = own.number("factor", maxPositions / originalMaxPositions);
+      return {
+        type,
+        theta,
+        shortFactors: factorsOf(own, "short_factor"),
+        longFactors: factorsOf(own, "long_factor"),
+        originalMaxPositions,
+        attentionFactor: own.optionalNumber("attention_factor") ?? longRopeAttentionFactor(factor, originalMaxPositions),
+      };
+    }
     default:
       throw new FormatError(file, `rope type ${show(type)} is not supported`);
   }
+}
+
+function factorsOf(reader: ConfigReader, key: string): readonly number[] {
+  const value = reader.value(key);
+  if (!Array.isArray(value) || !value.every((each) => typeof each === "number" && each > 0)) {
+    reader.refuse(key, "a list of positive numbers", value);
+  }
+  return value;
 }

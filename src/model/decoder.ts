@@ -1,8 +1,8 @@
 /** The decoder's forward pass: a batch of rows through all layers, over a session's cache. */
-import type { KeyValueCache } from "../cache/cache.ts";
+import type { CacheLayers, KeyValueCache } from "../cache/cache.ts";
 import { HEAD_ENTRY_BYTES } from "../cache/cache.ts";
 import { Expansion } from "../cache/expansion.ts";
-import type { CacheForm } from "../cache/page-form.ts";
+import type { CacheForm, HeadAxes } from "../cache/page-form.ts";
 import { PAGE_SHIFT } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
 import { packedSizeOf, sizeOf, unpackRows } from "../core/axis.ts";
@@ -10,9 +10,9 @@ import type { Core } from "../core/core.ts";
 import { Tape } from "../core/tape.ts";
 import type { Team } from "../core/team.ts";
 import { NumericError } from "../errors.ts";
-import type { RotaryFrequencies } from "../rotary/frequencies.ts";
-import { RotationRows } from "../rotary/rotation-rows.ts";
-import { ShortRotationRows } from "../rotary/short-rotation-rows.ts";
+import type { RotaryConfig, RotaryFactors } from "../rotary/frequencies.ts";
+import { Rotary, type Turning } from "../rotary/rotary.ts";
+import { type LayerDescription, layerOf } from "./architecture.ts";
 import { type Batch, checkTokens, isSingle } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
 import { writeLayer, writeProducts } from "./layer-steps.ts";
@@ -25,34 +25,75 @@ export class Decoder {
   readonly config: ModelConfig;
   /** How heads and widths are held. */
   readonly layout: Layout;
-  /** Of heads as they are held. */
-  readonly rotations: RotationRows;
+  /** How queries and keys of each kind of layer turn, in the order in which the kinds come. */
+  readonly #rotaries: readonly Rotary[];
+  /** Which of them a layer has. */
+  readonly #rotaryOf: (layer: number) => number;
   readonly #core: Core;
   readonly #team: Team;
   readonly #weights: ModelWeights;
   readonly #workspace: Workspace;
-  /** Both for 8-bit caches only. */
-  readonly #shortRotations: ShortRotationRows;
+  /** For 8-bit caches only. */
   readonly #expansion: Expansion;
   readonly #normEpsilon: number;
-  /** How queries and keys are turned. */
-  readonly frequencies: RotaryFrequencies;
+  readonly #headNormEpsilon: Readonly<Record<LayerDescription["queryKeyNorms"], number>>;
+  readonly #embeddingScale: number;
   /** The tape of the last shape of batch, which decoding repeats. */
   #tape = { key: "", pointer: 0, parts: undefined as WorkspaceParts | undefined };
 
-  constructor(core: Core, team: Team, config: ModelConfig, weights: ModelWeights, frequencies: RotaryFrequencies) {
+  /** @param factors divisors of frequencies that came as tensors */
+  constructor(core: Core, team: Team, config: ModelConfig, weights: ModelWeights, factors: RotaryFactors) {
     this.config = config;
     this.#core = core;
     this.#team = team;
     this.#weights = weights;
     this.layout = layoutOf(config);
-    this.#normEpsilon = config.normEpsilon * normCorrection(this.layout).epsilon;
+    // A model whose layers add r of what they give is the same as one of 1 / r of its hidden states and all of it.
+    const scale = config.residualScale;
+    this.#normEpsilon = (config.normEpsilon / scale ** 2) * normCorrection(this.layout.width).epsilon;
+    this.#headNormEpsilon = {
+      none: 0,
+      head: config.normEpsilon * normCorrection(this.layout.head).epsilon,
+      row: config.normEpsilon * normCorrection(this.layout.queryHeads).epsilon,
+    };
+    this.#embeddingScale = config.embeddingScale / scale;
     this.#workspace = new Workspace(core, config, this.layout);
-    this.frequencies = frequencies;
-    const held = heldFrequencies(frequencies, this.layout);
-    this.rotations = new RotationRows(core, held);
-    this.#shortRotations = new ShortRotationRows(core, held);
+    const kinds = rotaryKinds(config);
+    const head = { size: config.headSize, turning: config.rotaryDimensions, pairs: this.layout.head.packedLength };
+    this.#rotaries = kinds.rotaries.map((rotary) => new Rotary(core, rotary, head, factors));
+    this.#rotaryOf = kinds.of;
     this.#expansion = new Expansion(core, config.layers, config.kvHeads, packedSizeOf(this.layout.head));
+  }
+
+  /** What a layer's products of queries and keys are multiplied with before their softmax: in the forward pass and in presses. */
+  attentionScale(layer: number): number {
+    return layerOf(this.config, layer).attentionScale;
+  }
+
+  /** c, where c · tanh(x / c) takes the place of such a product x. */
+  scoreCap(layer: number): number | undefined {
+    return layerOf(this.config, layer).scoreCap;
+  }
+
+  /** How a layer's queries and keys turn in a text of so many tokens. */
+  turning(layer: number, length: number): Turning {
+    return this.#rotaries[this.#rotaryOf(layer)]!.at(length);
+  }
+
+  /** How keys and values of a head are held. */
+  get headAxes(): HeadAxes {
+    return { keys: this.layout.head, values: this.layout.valueHead };
+  }
+
+  /** What a cache must know of the layers. */
+  get cacheLayers(): CacheLayers {
+    const { layers, kvHeads } = this.config;
+    return {
+      layers,
+      kvHeads,
+      turning: (layer, length) => this.turning(layer, length),
+      window: (layer) => layerOf(this.config, layer).window,
+    };
   }
 
   /**
@@ -94,7 +135,7 @@ export class Decoder {
     return this.#core.borrow(Math.ceil(count / 4) * 4 * stride * 4, (results) => {
       const tape = new Tape();
       const source = parts.hidden + firstRow * width * 4;
-      tape.rmsNorm(source, this.#weights.outputNorm.pointer, parts.normed, width, this.#normEpsilon, count);
+      tape.rmsNorm(source, this.#weights.outputNorm.pointer, parts.normed, width, this.#normEpsilon, count, false);
       tape.barrier();
       writeProducts(tape, parts, parts.normed, count, [[this.#weights.output, results, false]]);
       this.#runOnce(tape);
@@ -105,6 +146,8 @@ export class Decoder {
       for (let row = 0; row < count; row++) {
         logits.set(this.#core.f32(results + row * stride * 4, vocabularySize), row * vocabularySize);
       }
+      const { logitCap } = this.config;
+      if (logitCap) for (let i = 0; i < logits.length; i++) logits[i] = logitCap * Math.tanh(logits[i]! / logitCap);
       return logits;
     });
   }
@@ -131,7 +174,7 @@ export class Decoder {
    * @throws MemoryError
    */
   outputProjection(layer: number): Float32Array {
-    const { width, queryHeads } = this.layout;
+    const { width, attendedHeads } = this.layout;
     const matrix = this.#weights.layers[layer]!.output;
     const { depth, panels } = matrix;
     // Times the identity: that works for every form in which weights are packed.
@@ -150,8 +193,8 @@ export class Decoder {
           const source = this.#core.f32(results + column * stride * 4, sizeOf(width));
           for (let row = 0; row < source.length; row++) held[row * depth + column] = source[row]!;
         }
-        const values = new Float32Array(sizeOf(width) * sizeOf(queryHeads));
-        unpackRows(held, values, queryHeads);
+        const values = new Float32Array(sizeOf(width) * sizeOf(attendedHeads));
+        unpackRows(held, values, attendedHeads);
         return values;
       });
     } finally {
@@ -162,8 +205,7 @@ export class Decoder {
   /** Frees what the decoder holds besides the weights. */
   dispose(): void {
     this.#workspace.dispose();
-    this.rotations.dispose();
-    this.#shortRotations.dispose();
+    for (const rotary of this.#rotaries) rotary.dispose();
     this.#expansion.dispose();
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
     this.#tape = { key: "", pointer: 0, parts: undefined };
@@ -181,7 +223,7 @@ export class Decoder {
   /** Writes tokens, segments, the layers' records and the rows' places. */
   #writeBatch(parts: WorkspaceParts, cache: KeyValueCache, batch: Batch, questions: readonly Int32Array[]): void {
     const core = this.#core;
-    const { layers, kvHeads, queryHeads, headSize } = this.config;
+    const { layers, kvHeads, queryHeads } = this.config;
     const textRows = batch.text.length;
     const segments: number[] = [];
     if (textRows) segments.push(0, textRows, 1, 0);
@@ -204,18 +246,13 @@ export class Decoder {
     }
     core.u32(parts.segments, segments.length).set(segments);
 
-    const start = cache.scheme === "contiguous" ? 0 : cache.absolutePosition;
-    const reach = (cache.scheme === "contiguous" ? cache.longest : 0) + longest;
+    cache.expect(textRows);
     const eightBits = cache.form === "q8";
-    // The keys of an 8-bit cache are turned when they are read, from wherever they stand.
-    const rotations = eightBits
-      ? { pointer: this.rotations.fromZero(start + reach), base: 0 }
-      : this.rotations.around(start, reach);
-    const table = cache.reserve(textRows, rotations.base);
+    const table = cache.reserve(textRows);
     const single = isSingle(batch);
     const heads = eightBits && !single ? this.#expansion.table(table) : table;
-    const shortRotations = eightBits && single ? this.#shortRotations.fromZero(start + reach) : 0;
-    core.u32(parts.rotationCell, 1)[0] = rotations.pointer;
+    const rotations = this.#rotationRows(parts, cache, longest, single);
+    this.#writeFirstSeen(parts, cache, offsets, row);
     if (batch.scoring?.factors) core.f32(parts.factors + textRows * 4, row - textRows).set(batch.scoring.factors);
     for (let layer = 0; layer < layers; layer++) {
       const scores = parts.scores + layer * kvHeads * 4;
@@ -235,15 +272,58 @@ export class Decoder {
         group: queryHeads / kvHeads,
         headSize: packedSizeOf(this.layout.head),
         pageShift: PAGE_SHIFT,
-        scale: 1 / Math.sqrt(headSize),
+        scale: this.attentionScale(layer),
         statistics: batch.scoring ? parts.statistics : 0,
         scores,
         factors: batch.scoring?.factors ? parts.factors : 0,
         stored: table + layer * kvHeads * HEAD_ENTRY_BYTES,
-        rotations: rotations.pointer,
-        shortRotations,
-        keyFactor: this.frequencies.attentionFactor,
+        ...rotations[this.#rotaryOf(layer)]!,
+        scoreCap: this.scoreCap(layer) ?? 0,
+        firstSeen: parts.firstSeen[layer]!,
+        firstSeenStride: parts.firstSeenBytes,
       });
+    }
+  }
+
+  /** For each kind of layer what turns its rows and its 8-bit keys; their cells then hold the addresses. */
+  #rotationRows(parts: WorkspaceParts, cache: KeyValueCache, longest: number, single: boolean) {
+    const { layers, kvHeads } = this.config;
+    /** Places at which rows or keys of a kind stand, the first and one behind the last. */
+    const spans = this.#rotaries.map((): [number, number] => [Number.POSITIVE_INFINITY, 0]);
+    const eightBits = cache.form === "q8";
+    for (let layer = 0; layer < layers; layer++) {
+      const span = spans[this.#rotaryOf(layer)]!;
+      for (let head = 0; head < kvHeads; head++) {
+        const next = cache.nextPosition(layer, head);
+        // The keys of an 8-bit cache are turned when they are read, from wherever they stand.
+        span[0] = Math.min(span[0], eightBits ? cache.firstPlace(layer, head) : next);
+        span[1] = Math.max(span[1], next + longest);
+      }
+    }
+    return this.#rotaries.map((rotary, kind) => {
+      const { turns, firstRows, shortRows, frequencies } = rotary.at(cache.textLength);
+      const [first, end] = spans[kind]!;
+      const read = turns || eightBits;
+      const rotations = read ? firstRows.origin(first, end - first) : 0;
+      this.#core.u32(parts.rotationCells, spans.length)[kind] = rotations;
+      return {
+        rotations,
+        shortRotations: eightBits && single ? shortRows.origin(first, end - first) : 0,
+        keyFactor: frequencies.attentionFactor,
+      };
+    });
+  }
+
+  /** Writes for every row the first entry that each head of a layer with a window sees. */
+  #writeFirstSeen(parts: WorkspaceParts, cache: KeyValueCache, offsets: Int32Array, rows: number): void {
+    const { layers, kvHeads } = this.config;
+    for (let layer = 0; layer < layers; layer++) {
+      if (!parts.firstSeen[layer]) continue;
+      for (let head = 0; head < kvHeads; head++) {
+        const next = cache.nextPosition(layer, head);
+        const firsts = this.#core.i32(parts.firstSeen[layer]! + head * parts.firstSeenBytes, rows);
+        for (let row = 0; row < rows; row++) firsts[row] = cache.firstSeen(layer, head, next + offsets[row]!);
+      }
     }
   }
 
@@ -254,7 +334,8 @@ export class Decoder {
     if (this.#tape.key === key && this.#tape.parts === parts) return this.#tape.pointer;
     const tape = new Tape();
     const { embedding, layers } = this.#weights;
-    tape.embed(embedding, parts.tokens, parts.hidden, rows, packedSizeOf(this.layout.width));
+    const width = packedSizeOf(this.layout.width);
+    tape.embed(embedding, parts.tokens, parts.hidden, rows, width, this.#embeddingScale);
     tape.barrier();
     const shape = {
       rows,
@@ -263,13 +344,23 @@ export class Decoder {
       record,
       form,
       single,
-      rotatedHalf: this.rotations.half,
-      attentionFactor: this.frequencies.attentionFactor,
       normEpsilon: this.#normEpsilon,
     };
     for (const [layer, weights] of layers.entries()) {
       const complete = hidden || layer < layers.length - 1;
-      writeLayer(tape, parts, layer, weights, this.layout, { ...shape, complete });
+      const description = layerOf(this.config, layer);
+      const kind = this.#rotaryOf(layer);
+      writeLayer(tape, parts, layer, weights, this.layout, {
+        ...shape,
+        complete,
+        description,
+        headNormEpsilon: this.#headNormEpsilon[description.queryKeyNorms],
+        rotation: description.rotary && {
+          cell: parts.rotationCells + kind * 4,
+          half: this.layout.head.packedLength,
+          factor: this.#rotaries[kind]!.at(0).frequencies.attentionFactor,
+        },
+      });
     }
     const pointer = tape.write(this.#core);
     if (this.#tape.pointer) this.#core.free(this.#tape.pointer);
@@ -278,12 +369,18 @@ export class Decoder {
   }
 }
 
-/** The frequencies of a head as it is held: what pads it does not turn. */
-function heldFrequencies(
-  { inverseFrequencies, attentionFactor }: RotaryFrequencies,
-  { head }: Layout,
-): RotaryFrequencies {
-  const held = new Float32Array(head.packedLength);
-  held.set(inverseFrequencies);
-  return { inverseFrequencies: held, attentionFactor };
+/**
+ * The rotations of a model's layers, each once. Layers with a window have their own, as their places may lie far from
+ * those of the others.
+ */
+function rotaryKinds(config: ModelConfig) {
+  const kinds = new Map<string, number>();
+  const rotaries: (RotaryConfig | undefined)[] = [];
+  const indices = config.layerPattern.map(({ rotary, window }) => {
+    const key = JSON.stringify([rotary, window !== undefined]);
+    const index = kinds.get(key) ?? rotaries.push(rotary) - 1;
+    kinds.set(key, index);
+    return index;
+  });
+  return { rotaries, of: (layer: number) => indices[layer % indices.length]! };
 }

@@ -118,7 +118,7 @@ export class Engine {
 
   /** An empty cache, whose pages come from the pool of all that have its form. */
   createCache(form: CacheForm, scheme: Scheme): KeyValueCache {
-    return new KeyValueCache(this.#pool(form), this.config.layers, this.config.kvHeads, scheme);
+    return new KeyValueCache(this.#pool(form), this.decoder.cacheLayers, scheme);
   }
 
   /** Bytes of a page of a form. */
@@ -147,11 +147,8 @@ export class Engine {
 
   #pool(form: CacheForm): PagePool {
     const { core, decoder, pools } = this.#sound();
-    const { head } = decoder.layout;
-    const pages = () =>
-      form === "f32"
-        ? f32Pages(core, head)
-        : q8Pages(core, head, decoder.rotations, decoder.frequencies.attentionFactor);
+    const axes = decoder.headAxes;
+    const pages = () => (form === "f32" ? f32Pages(core, axes) : q8Pages(core, axes));
     const pool = pools.get(form) ?? new PagePool(core, pages());
     pools.set(form, pool);
     return pool;

@@ -1,8 +1,9 @@
-/** The steps of one layer of the Llama architecture, written on a tape. */
+/** The steps of one layer, as its description has them, written on a tape. */
 import type { CacheForm } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import { packedSizeOf } from "../core/axis.ts";
 import type { Tape } from "../core/tape.ts";
+import type { LayerDescription } from "./architecture.ts";
 import type { Recording } from "./batch.ts";
 import type { Layout } from "./layout.ts";
 import type { LayerWeights, Matrix, Vector } from "./weights.ts";
@@ -20,11 +21,12 @@ export interface LayerShape {
   readonly single: boolean;
   /** Whether the layer goes on behind its keys, values and scores. */
   readonly complete: boolean;
-  /** Pairs of a head that are rotated. */
-  readonly rotatedHalf: number;
-  readonly attentionFactor: number;
-  /** As the norms over padded rows want it. */
+  readonly description: LayerDescription;
+  /** How it turns: the word that holds the address of the rotation rows, their pairs, the attention factor. Absent where it does not. */
+  readonly rotation: { readonly cell: number; readonly half: number; readonly factor: number } | undefined;
+  /** As the norms over padded rows and heads want it. */
   readonly normEpsilon: number;
+  readonly headNormEpsilon: number;
 }
 
 /** Writes all steps of a layer. @param layer its index, by which its records are found */
@@ -36,36 +38,61 @@ export function writeLayer(
   layout: Layout,
   shape: LayerShape,
 ): void {
-  const { rows, normEpsilon } = shape;
+  const { rows, normEpsilon, description } = shape;
   const width = packedSizeOf(layout.width);
-  const norm = (weight: Vector) => tape.rmsNorm(parts.hidden, weight.pointer, parts.normed, width, normEpsilon, rows);
-  norm(weights.attentionNorm);
-  tape.barrier();
-  writeProducts(tape, parts, parts.normed, rows, [
+  /** What a product reads: the hidden states, behind their norm if there is one. */
+  const input = (weight: Vector | undefined) => {
+    if (!weight) return parts.hidden;
+    tape.rmsNorm(parts.hidden, weight.pointer, parts.normed, width, normEpsilon, rows, false);
+    tape.barrier();
+    return parts.normed;
+  };
+  /** Adds a product to the hidden states, behind a norm if there is one. */
+  const add = (source: number, matrix: Matrix, bias: Vector | undefined, norm: Vector | undefined) => {
+    writeProducts(tape, parts, source, rows, [[matrix, norm ? parts.normed : parts.hidden, !norm, bias]]);
+    tape.barrier();
+    if (!norm) return;
+    tape.rmsNorm(parts.normed, norm.pointer, parts.hidden, width, normEpsilon, rows, true);
+    tape.barrier();
+  };
+  const read = input(weights.attentionNorm);
+  writeProducts(tape, parts, read, rows, [
     [weights.query, parts.queries, false, weights.queryBias],
     [weights.key, parts.keys, false, weights.keyBias],
     [weights.value, parts.values, false, weights.valueBias],
   ]);
   tape.barrier();
+  if (weights.queryNorm && weights.keyNorm) {
+    writeHeadNorm(tape, parts.queries, weights.queryNorm, packedSizeOf(layout.queryHeads), shape);
+    writeHeadNorm(tape, parts.keys, weights.keyNorm, packedSizeOf(layout.kvHeads), shape);
+    tape.barrier();
+  }
   if (shape.record) {
-    writeCopies(tape, parts, layer, layout, shape.record);
+    writeCopies(tape, { ...parts, normed: read }, layer, layout, shape.record);
     tape.barrier();
   }
   writeAttention(tape, parts, parts.layers + layer * ATTENTION_LAYER_BYTES, shape);
   if (!shape.complete) return;
-  writeProducts(tape, parts, parts.attended, rows, [[weights.output, parts.hidden, true, weights.outputBias]]);
-  tape.barrier();
-  norm(weights.feedForwardNorm);
-  tape.barrier();
-  writeProducts(tape, parts, parts.normed, rows, [
+  add(parts.attended, weights.output, weights.outputBias, weights.attentionOutputNorm);
+  writeProducts(tape, parts, input(weights.feedForwardNorm), rows, [
     [weights.gate, parts.gate, false, weights.gateBias],
     [weights.up, parts.up, false, weights.upBias],
   ]);
   tape.barrier();
-  tape.siluMultiply(parts.gate, parts.up, packedSizeOf(layout.feedForward), rows);
+  tape.gate(description.activation, parts.gate, parts.up, packedSizeOf(layout.feedForward), rows);
   tape.barrier();
-  writeProducts(tape, parts, parts.gate, rows, [[weights.down, parts.hidden, true, weights.downBias]]);
-  tape.barrier();
+  add(parts.gate, weights.down, weights.downBias, weights.feedForwardOutputNorm);
+}
+
+/** Norms of queries or keys, [rows, width], where they stand: of each head, or of each row. */
+function writeHeadNorm(
+  tape: Tape,
+  heads: number,
+  weight: Vector,
+  width: number,
+  { rows, headNormEpsilon }: LayerShape,
+): void {
+  tape.rmsNorm(heads, weight.pointer, heads, weight.length, headNormEpsilon, (rows * width) / weight.length, false);
 }
 
 /** Rotation, the way into the cache, attention and the scores of entries. @param record address of the layer's record */
@@ -76,8 +103,11 @@ function writeAttention(tape: Tape, parts: WorkspaceParts, record: number, shape
   };
   // 8-bit pages take keys as they are before rotation.
   if (shape.form === "q8") append();
-  tape.rotate(record, parts.rotationCell, parts.rowOffsets, shape.rotatedHalf, shape.attentionFactor, shape.rows);
-  tape.barrier();
+  if (shape.rotation) {
+    const { cell, half, factor } = shape.rotation;
+    tape.rotate(record, cell, parts.rowOffsets, half, factor, shape.rows);
+    tape.barrier();
+  }
   if (shape.form === "f32") append();
   if (shape.single) {
     tape.attendRow(shape.form, record, parts.rowParts);

@@ -21,7 +21,6 @@ import type { Engine } from "./engine.ts";
 import { layoutOf } from "./layout.ts";
 import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
 import { matchTensors } from "./match-tensors.ts";
-import { biasesAmong } from "./tensors.ts";
 
 /**
  * Where a model lies. A string or URL that ends in .gguf is that file, of a model in parts the first one; any other is a
@@ -177,8 +176,7 @@ async function openGgufModel(source: ByteSource, siblings?: Siblings): Promise<O
     }
     const config = configFromGguf(tensors.metadata, source.name, {
       vocabularySize: rows,
-      tiedEmbeddings: !names.has("output.weight"),
-      ...biasesAmong(names),
+      names,
     });
     return {
       name: source.name,

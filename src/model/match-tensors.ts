@@ -4,9 +4,10 @@ import { FormatError } from "../errors.ts";
 import type { ReadableEntry, TensorEntry, TensorFile } from "../formats/tensor-file.ts";
 import { isRead } from "../formats/tensor-types.ts";
 import type { ModelConfig } from "./config.ts";
+import { families } from "./families/index.ts";
 import { type Layout, normCorrection } from "./layout.ts";
 import type { PackJob } from "./pack-tensors.ts";
-import { type ExpectedTensor, expectedTensors, isKnown, type Naming } from "./tensors.ts";
+import { type ExpectedTensor, expectedTensors, fusedTensors, isKnown, type Naming } from "./tensors.ts";
 
 /** What some files hold beside their weights and no decoder needs. */
 const leftovers: readonly RegExp[] = [
@@ -34,6 +35,7 @@ export function matchTensors(
 ): PackJob[] {
   const entries = new Map(tensors.map((entry) => [entry.name, entry]));
   useTiedCopy(entries, config, naming);
+  const parts = splitFused(entries, config, layout, naming, file);
   const expected = new Map<TensorEntry, ExpectedTensor>();
   for (const tensor of expectedTensors(config, layout, naming)) {
     const entry = entries.get(tensor.name);
@@ -41,9 +43,9 @@ export function matchTensors(
     else if (tensor.required) throw missing(tensor.name, tensors, naming, file);
   }
   const jobs: PackJob[] = [];
-  for (const entry of tensors) {
+  for (const entry of tensors.flatMap((entry) => parts.get(entry) ?? [entry])) {
     const tensor = expected.get(entry);
-    if (tensor) jobs.push(jobOf(tensor, checked(entry, tensor, file), layout));
+    if (tensor) jobs.push(jobOf(tensor, checked(entry, tensor, file), config, naming));
     else if (!isLeftover(entry)) {
       throw new FormatError(file, `has a tensor ${entry.name}, which is not known for this model`, entry.byteOffset);
     }
@@ -58,6 +60,48 @@ function useTiedCopy(entries: Map<string, TensorEntry>, config: ModelConfig, nam
   if (!output) return;
   entries.set("model.embed_tokens.weight", output);
   entries.delete("lm_head.weight");
+}
+
+/**
+ * Puts the parts of tensors that hold several in their places among the entries.
+ * @returns for each such tensor what it is split into
+ * @throws FormatError for one whose rows are not those of its parts
+ */
+function splitFused(
+  entries: Map<string, TensorEntry>,
+  config: ModelConfig,
+  layout: Layout,
+  naming: Naming,
+  file: string,
+): Map<TensorEntry, readonly TensorEntry[]> {
+  const split = new Map<TensorEntry, readonly TensorEntry[]>();
+  for (let layer = 0; layer < config.layers; layer++) {
+    let found = false;
+    for (const { name, parts } of fusedTensors(layer, layout, naming)) {
+      const entry = entries.get(name);
+      found ||= entry !== undefined;
+      if (!entry || parts.some((part) => part.name !== name && entries.has(part.name))) continue;
+      const [rows = 0, ...rest] = entry.shape;
+      const wanted = parts.reduce((sum, part) => sum + part.rows, 0);
+      if (rows !== wanted && parts.some((part) => part.name === name)) continue;
+      if (rows !== wanted) {
+        throw new FormatError(file, `${name} should have ${wanted} rows and has ${rows}`, entry.byteOffset);
+      }
+      entries.delete(name);
+      let first = 0;
+      const cut = parts.map((part): TensorEntry => {
+        const byteOffset = entry.byteOffset + (entry.byteLength / rows) * first;
+        first += part.rows;
+        const byteLength = (entry.byteLength / rows) * part.rows;
+        return { ...entry, name: part.name, shape: [part.rows, ...rest], byteOffset, byteLength };
+      });
+      for (const part of cut) entries.set(part.name, part);
+      split.set(entry, cut);
+    }
+    // Layers may be claimed by the million.
+    if (!found) break;
+  }
+  return split;
 }
 
 function missing(name: string, tensors: readonly TensorEntry[], naming: Naming, file: string): FormatError {
@@ -83,8 +127,16 @@ function essential(shape: readonly number[]): string {
   return shape.join().replace(/^(1,)+/, "");
 }
 
-function jobOf(tensor: ExpectedTensor, entry: ReadableEntry, layout: Layout): PackJob {
+function jobOf(
+  tensor: ExpectedTensor,
+  entry: ReadableEntry,
+  config: ModelConfig,
+  naming: Naming,
+): PackJob {
   const { place, axes, interleaved, norm } = tensor;
-  const factor = norm ? normCorrection(layout).weight : 1;
-  return { place, entry, rows: axes[0]!, columns: axes[1], interleaved, factor };
+  const family = families.find(({ name }) => name === config.architecture);
+  const offset = norm && naming === "huggingFace" ? (family?.normOffset ?? 0) : 0;
+  const whole = place.role === "outputNorm" ? config.logitScale : 1;
+  const factor = norm ? normCorrection(axes[0]!).weight * whole : 1;
+  return { place, entry, rows: axes[0]!, columns: axes[1], interleaved, offset, factor };
 }

@@ -1,5 +1,5 @@
 /** Streams a file's tensors into the core's memory, packing each a few rows at a time: no second copy of a model is ever held. */
-import { type Axis, isPadded, packedSizeOf, packRow, sizeOf } from "../core/axis.ts";
+import { type Axis, inBytes, isRearranged, packedSizeOf, packRow, placeOf, sizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
@@ -24,7 +24,8 @@ export interface PackJob {
   readonly columns: Axis | undefined;
   /** Whether both halves of each head stand in turn, as llama.cpp has them. */
   readonly interleaved: boolean;
-  /** By which a vector is multiplied. */
+  /** What is added to a vector, and by which it is multiplied then. */
+  readonly offset: number;
   readonly factor: number;
 }
 
@@ -146,7 +147,7 @@ const fourBitTypes: ReadonlySet<TensorType> = new Set(["Q4_0", "Q4_1", "Q4_K"]);
 
 /** Whether a matrix is packed from its blocks as they are, without a detour through f32. */
 function keepsBlocks({ entry, columns }: PackJob, form: WeightForm): boolean {
-  if (!columns || isPadded(columns)) return false;
+  if (!columns || isRearranged(columns)) return false;
   return (form === "q8" && entry.type === "Q8_0") || (form === "q4" && fourBitTypes.has(entry.type));
 }
 
@@ -180,7 +181,7 @@ function cut(target: Target): Piece[] {
 
 /** Whether a piece's rows or columns must be put in their places. */
 function isArranged({ rows, columns, interleaved }: PackJob): boolean {
-  return interleaved || isPadded(rows) || (columns !== undefined && isPadded(columns));
+  return interleaved || isRearranged(rows) || (columns !== undefined && isRearranged(columns));
 }
 
 /** Bytes of a piece's values as f32, where it takes that detour. */
@@ -213,7 +214,7 @@ function packRows(core: Core, piece: Piece, matrix: Matrix, raw: number, staging
     const rowBytes = piece.byteLength / piece.rows;
     const bytes = asBlocks
       ? { runs: 1, length: rowBytes, packedLength: rowBytes }
-      : { runs: columns.runs, length: columns.length * 4, packedLength: columns.packedLength * 4 };
+      : inBytes(columns, 4);
     arrange(core, piece, source, staging.arranged, bytes);
     source = staging.arranged;
   }
@@ -231,9 +232,9 @@ function packVector(core: Core, piece: Piece, raw: number, values: number): void
   const { pointer, job } = piece.target;
   core.kernels.dequantise(typeTraits[job.entry.type].ggmlType, raw, values, piece.rows);
   arrange(core, piece, values, pointer, { runs: 1, length: 4, packedLength: 4 });
-  if (job.factor === 1) return;
+  if (job.factor === 1 && job.offset === 0) return;
   const numbers = core.f32(pointer, piece.packedRows);
-  for (let index = 0; index < numbers.length; index++) numbers[index]! *= job.factor;
+  for (let index = 0; index < numbers.length; index++) numbers[index] = (numbers[index]! + job.offset) * job.factor;
 }
 
 /** Puts a piece's rows in Hugging Face's order and all in their places among zeros. @param columns in bytes */
@@ -244,14 +245,9 @@ function arrange(core: Core, piece: Piece, source: number, target: number, colum
   const to = core.bytes(target, piece.packedRows * packedWidth);
   if (to.length > from.length) to.fill(0);
   for (let row = 0; row < piece.rows; row++) {
-    let run = Math.floor(row / rows.length);
-    let within = row % rows.length;
-    if (interleaved) {
-      const inHead = row % (2 * rows.length);
-      run += (inHead & 1) - (run & 1);
-      within = inHead >> 1;
-    }
-    const place = (run * rows.packedLength + within) * packedWidth;
+    const inHead = row % (2 * rows.length);
+    const inOrder = interleaved ? row - inHead + (inHead & 1) * rows.length + (inHead >> 1) : row;
+    const place = placeOf(rows, inOrder) * packedWidth;
     packRow(from.subarray(row * width, (row + 1) * width), to.subarray(place, place + packedWidth), columns);
   }
 }

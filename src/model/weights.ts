@@ -23,22 +23,26 @@ export interface Vector {
 
 /** One layer's weights. */
 export interface LayerWeights {
-  readonly attentionNorm: Vector;
+  readonly attentionNorm?: Vector;
   readonly query: Matrix;
   readonly queryBias?: Vector;
   readonly key: Matrix;
   readonly keyBias?: Vector;
   readonly value: Matrix;
   readonly valueBias?: Vector;
+  readonly queryNorm?: Vector;
+  readonly keyNorm?: Vector;
   readonly output: Matrix;
   readonly outputBias?: Vector;
-  readonly feedForwardNorm: Vector;
+  readonly attentionOutputNorm?: Vector;
+  readonly feedForwardNorm?: Vector;
   readonly gate: Matrix;
   readonly gateBias?: Vector;
   readonly up: Matrix;
   readonly upBias?: Vector;
   readonly down: Matrix;
   readonly downBias?: Vector;
+  readonly feedForwardOutputNorm?: Vector;
 }
 
 /** The weights outside the layers. */
@@ -47,8 +51,10 @@ export interface WholeWeights {
   readonly outputNorm: Vector;
   /** The embedding itself where the two are tied. */
   readonly output: Matrix;
-  /** Divisors of the rotary frequencies, for each pair of a head's dimensions. */
+  /** Divisors of the rotary frequencies, for each pair of dimensions that turns; LongRoPE's for short and for long texts. */
   readonly rotaryFactors?: Vector;
+  readonly shortRotaryFactors?: Vector;
+  readonly longRotaryFactors?: Vector;
 }
 
 /** All weights of a model. */

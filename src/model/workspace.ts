@@ -4,6 +4,7 @@ import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
+import { layerOf } from "./architecture.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout } from "./layout.ts";
 
@@ -36,7 +37,12 @@ export interface WorkspaceParts {
   readonly layers: number;
   /** [layers][kvHeads] addresses of scores. */
   readonly scores: number;
-  readonly rotationCell: number;
+  /** [kinds of rotation] words that hold the addresses of rotation rows. */
+  readonly rotationCells: number;
+  /** For each layer [kvHeads][rows] i32, the first entry that a row sees; 0 where it sees all. */
+  readonly firstSeen: readonly number[];
+  /** Bytes from head to head there. */
+  readonly firstSeenBytes: number;
 }
 
 /** Grows to the largest batch it has seen; growing moves every part. */
@@ -74,7 +80,15 @@ export class Workspace {
       parts[name] = offset;
       offset += align(bytes);
     }
-    this.#parts = parts as unknown as WorkspaceParts;
+    const { layers, kvHeads } = this.#config;
+    const firstSeenBytes = rowCapacity * 4;
+    let next = parts.windows!;
+    const firstSeen = Array.from({ length: layers }, (_, layer) => {
+      if (layerOf(this.#config, layer).window === undefined) return 0;
+      next += kvHeads * firstSeenBytes;
+      return next - kvHeads * firstSeenBytes;
+    });
+    this.#parts = { ...(parts as unknown as WorkspaceParts), firstSeen, firstSeenBytes };
     return this.#parts;
   }
 
@@ -96,7 +110,8 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
   const keyWidth = packedSizeOf(layout.kvHeads);
   const widest = Math.max(hiddenWidth, feedForwardWidth, queryWidth);
   const scaleBlocks = Math.ceil(widest / 32);
-  const sizes: { [name in keyof WorkspaceParts]: number } = {
+  const windows = Array.from({ length: layers }, (_, layer) => layerOf(config, layer).window).filter(Boolean).length;
+  const sizes: Record<Exclude<keyof WorkspaceParts, "firstSeen" | "firstSeenBytes"> | "windows", number> = {
     tokens: rows * 4,
     rowOffsets: rows * 4,
     factors: rows * 4,
@@ -119,7 +134,8 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
     rowParts: core.kernels.rowPartsBytes(queryHeads, packedSizeOf(layout.head)),
     layers: layers * ATTENTION_LAYER_BYTES,
     scores: layers * kvHeads * 4,
-    rotationCell: 4,
+    rotationCells: config.layerPattern.length * 4,
+    windows: windows * kvHeads * capacity * 4,
   };
   return { sizes, total: Object.values(sizes).reduce((sum, bytes) => sum + align(bytes), 0) };
 }

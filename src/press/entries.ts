@@ -60,7 +60,7 @@ export class CachedEntries implements LayerEntries {
   }
 
   get frequencies() {
-    return this.#decoder.frequencies;
+    return this.#cache.turning(this.layer).frequencies;
   }
 
   get queryRows(): number {
@@ -84,8 +84,7 @@ export class CachedEntries implements LayerEntries {
   }
 
   places(head: number): Int32Array {
-    const positions = this.positions(head);
-    return this.#cache.scheme === "original" ? positions : positions.map((_, index) => index);
+    return this.#cache.places(this.layer, head);
   }
 
   queryPlaces(head: number): Int32Array {

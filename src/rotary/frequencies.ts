@@ -23,31 +23,68 @@ export type RotaryConfig =
       readonly attentionFactor: number | undefined;
       readonly mscale: number | undefined;
       readonly mscaleAllDim: number | undefined;
+    }
+  | {
+      readonly type: "dynamic";
+      readonly theta: number;
+      readonly factor: number;
+      readonly maxPositions: number;
+    }
+  | {
+      readonly type: "longrope";
+      readonly theta: number;
+      /** Divisors of the frequencies of texts up to `originalMaxPositions`, and of longer ones; undefined: tensors of the file. */
+      readonly shortFactors: readonly number[] | undefined;
+      readonly longFactors: readonly number[] | undefined;
+      readonly originalMaxPositions: number;
+      readonly attentionFactor: number;
     };
+
+/** Divisors of the frequencies that come as tensors of their own, for each pair. */
+export interface RotaryFactors {
+  /** Before any scaling (GGUF's `rope_freqs`), as llama.cpp applies them. */
+  readonly all?: ArrayLike<number> | undefined;
+  /** LongRoPE's. */
+  readonly short?: ArrayLike<number> | undefined;
+  readonly long?: ArrayLike<number> | undefined;
+}
 
 /** The frequencies by which a head's pairs turn, and the factor on every rotated query and key. */
 export interface RotaryFrequencies {
-  /** [rotaryDimensions / 2], radians a position, rounded to f32 as the reference holds them. */
+  /** [rotaryDimensions / 2], radians a position, rounded to f32 as the reference holds them; none where nothing turns. */
   readonly inverseFrequencies: Float32Array;
-  /** YaRN's attention factor (already in every cached key); 1 otherwise. */
+  /** YaRN's or LongRoPE's attention factor (already in every cached key); 1 otherwise. */
   readonly attentionFactor: number;
 }
 
 /**
- * Inverse frequencies of the default, linear, Llama 3 and YaRN (Peng et al. 2023) variants, as transformers'
- * `modeling_rope_utils` computes them.
+ * By which length of text the frequencies are chosen: equal results mean equal frequencies. 0 where they are always the
+ * same, or those of any short text.
+ */
+export function frequencyLength(config: RotaryConfig, length: number): number {
+  if (config.type === "dynamic") return length > config.maxPositions ? length : 0;
+  if (config.type === "longrope") return length > config.originalMaxPositions ? config.originalMaxPositions + 1 : 0;
+  return 0;
+}
+
+/**
+ * Inverse frequencies of the default, linear, dynamic NTK, Llama 3, YaRN (Peng et al. 2023) and LongRoPE (Ding et al.
+ * 2024) variants, as transformers' `modeling_rope_utils` computes them.
  * @param dimensions rotated dimensions of a head
- * @param factors divisors of the frequencies before any scaling (GGUF's `rope_freqs`), as llama.cpp applies them
+ * @param length tokens of the text, where they count
  */
 export function rotaryFrequencies(
   config: RotaryConfig,
   dimensions: number,
-  factors?: Float32Array | undefined,
+  factors: RotaryFactors = {},
+  length = 0,
 ): RotaryFrequencies {
+  const theta = config.type === "dynamic" ? dynamicTheta(config, dimensions, length) : config.theta;
+  const divisors = config.type === "longrope" ? longRopeFactors(config, factors, length) : factors.all;
   const base = Float32Array.from({ length: dimensions / 2 }, (_, i) =>
-    Math.fround(1 / Math.fround(config.theta ** Math.fround((2 * i) / dimensions))),
+    Math.fround(1 / Math.fround(theta ** Math.fround((2 * i) / dimensions))),
   );
-  if (factors) for (const [i, factor] of factors.entries()) base[i]! /= factor;
+  if (divisors) for (let i = 0; i < base.length; i++) base[i]! /= divisors[i]!;
   switch (config.type) {
     case "default":
       return { inverseFrequencies: base, attentionFactor: config.attentionFactor ?? 1 };
@@ -60,7 +97,34 @@ export function rotaryFrequencies(
       return { inverseFrequencies: base.map((value) => llama3Frequency(value, config)), attentionFactor: 1 };
     case "yarn":
       return yarnFrequencies(base, dimensions, config);
+    case "dynamic":
+      return { inverseFrequencies: base, attentionFactor: 1 };
+    case "longrope":
+      return { inverseFrequencies: base, attentionFactor: config.attentionFactor };
   }
+}
+
+function dynamicTheta(
+  { theta, factor, maxPositions }: Extract<RotaryConfig, { type: "dynamic" }>,
+  dimensions: number,
+  length: number,
+): number {
+  const stretch = (factor * Math.max(length, maxPositions)) / maxPositions - (factor - 1);
+  return theta * stretch ** (dimensions / (dimensions - 2));
+}
+
+function longRopeFactors(
+  { shortFactors, longFactors, originalMaxPositions }: Extract<RotaryConfig, { type: "longrope" }>,
+  factors: RotaryFactors,
+  length: number,
+): ArrayLike<number> | undefined {
+  // llama.cpp has factors for all lengths go before these.
+  return factors.all ?? (length > originalMaxPositions ? (longFactors ?? factors.long) : (shortFactors ?? factors.short));
+}
+
+/** LongRoPE's factor on queries and keys where a model does not give its own. */
+export function longRopeAttentionFactor(factor: number, originalMaxPositions: number): number {
+  return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalMaxPositions));
 }
 
 function llama3Frequency(value: number, config: Extract<RotaryConfig, { type: "llama3" }>): number {

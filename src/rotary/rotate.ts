@@ -80,10 +80,14 @@ export function meanRotation(
   return matrix;
 }
 
-/** Undoes a rotation of one key, in place. @param turn a rotation row: cosines, then sines */
-export function turnBack(key: Float32Array, turn: Float32Array, factor: number): void {
+/**
+ * Undoes a rotation of one key as it is held, in place.
+ * @param turn a rotation row: cosines, then sines
+ * @param pairs that turn and were scaled by `factor`
+ */
+export function turnBack(key: Float32Array, turn: Float32Array, pairs: number, factor: number): void {
   const half = key.length / 2;
-  for (let i = 0; i < half; i++) {
+  for (let i = 0; i < pairs; i++) {
     const [low, high] = [key[i]! / factor, key[i + half]! / factor];
     key[i] = low * turn[i]! + high * turn[i + half]!;
     key[i + half] = high * turn[i]! - low * turn[i + half]!;

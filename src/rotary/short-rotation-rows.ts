@@ -1,33 +1,30 @@
 /** Rotation rows in 16 bits, for decoding from an 8-bit cache: assembly/attention-row-q8.ts turns keys by them. */
 import type { Core } from "../core/core.ts";
 import type { RotaryFrequencies } from "./frequencies.ts";
+import { PositionRows } from "./position-rows.ts";
 
 /** What stands for 1: the sum of two products of 8 and 14 bits then loses 7 to fit 16. */
 const ONE = 16_384;
 
 /** A row for each position: for every four pairs of dimensions (cosine, -sine) four times, then (sine, cosine), i16. */
-export class ShortRotationRows {
-  readonly #core: Core;
+export class ShortRotationRows extends PositionRows {
   readonly #frequencies: Float32Array;
-  #pointer = 0;
-  #count = 0;
+  readonly #still: { readonly first: number; readonly cosine: number };
 
-  constructor(core: Core, frequencies: RotaryFrequencies) {
-    this.#core = core;
+  /** @param still as in `RotationRows` */
+  constructor(core: Core, frequencies: RotaryFrequencies, still = { first: Number.POSITIVE_INFINITY, cosine: 1 }) {
+    super(core, frequencies.inverseFrequencies.length * 8);
     this.#frequencies = frequencies.inverseFrequencies;
+    this.#still = still;
   }
 
-  /** Address of the rows of the positions 0 to count - 1; valid until the next call. @throws MemoryError */
-  fromZero(count: number): number {
-    if (count <= this.#count) return this.#pointer;
+  protected fill(pointer: number, first: number, count: number): void {
     const half = this.#frequencies.length;
-    const capacity = Math.ceil((count * 5) / 4 / 64) * 64;
-    const pointer = this.#core.allocate(capacity * half * 8);
-    const rows = new Int16Array(this.#core.memory.buffer, pointer, capacity * half * 4);
-    for (let row = 0; row < capacity; row++) {
+    const rows = new Int16Array(this.core.memory.buffer, pointer, count * half * 4);
+    for (let row = 0; row < count; row++) {
       for (let i = 0; i < half; i++) {
-        const angle = row * this.#frequencies[i]!;
-        const cosine = Math.round(Math.cos(angle) * ONE);
+        const angle = (first + row) * this.#frequencies[i]!;
+        const cosine = Math.round((i < this.#still.first ? Math.cos(angle) : this.#still.cosine) * ONE);
         const sine = Math.round(Math.sin(angle) * ONE);
         const place = row * half * 4 + (i >> 2) * 16 + (i & 3) * 2;
         rows[place] = cosine;
@@ -36,15 +33,5 @@ export class ShortRotationRows {
         rows[place + 9] = cosine;
       }
     }
-    this.dispose();
-    this.#pointer = pointer;
-    this.#count = capacity;
-    return pointer;
-  }
-
-  dispose(): void {
-    if (this.#pointer) this.#core.free(this.#pointer);
-    this.#pointer = 0;
-    this.#count = 0;
   }
 }

@@ -23,6 +23,8 @@ export interface CapsuleState {
   /** Positions that the session may use. */
   readonly contextSize: number;
   readonly absolutePosition: number;
+  /** The longest text that the cache was made ready for. */
+  readonly textLength: number;
   /** For layer l and KV head h at l · kvHeads + h. */
   readonly heads: readonly CapsuleHead[];
   /** [hiddenWidth], the last layer's output of the last token, where it is known. */
@@ -35,6 +37,8 @@ export interface CapsuleState {
 export interface CapsuleHead {
   /** [entries], ascending */
   readonly positions: Int32Array;
+  /** Entries before them that a window has left behind. */
+  readonly dropped: number;
   /** [pages, pageBytes], as the cache's form lays them out */
   readonly pages: Uint8Array;
 }
@@ -66,9 +70,9 @@ export interface CapsuleContent {
 
 /**
  * Metadata: format, version, model, scheme, window, absolutePosition, `form`, how pages hold their entries, and
- * `documentEnd`, what a question goes on from, as JSON.
+ * `documentEnd`, what a question goes on from, as JSON, and `textLength`, where the frequencies may depend on it.
  * Tensors: `lists` [layers, kvHeads], which list of positions a head has, equal lists being stored once;
- * `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenWidth], where the last token's is known;
+ * `dropped` [layers, kvHeads], where a window has left entries behind; `positions.N` [entries]; `pages.L.H` [pages, page bytes]; `hidden` [hiddenWidth], where the last token's is known;
  * `checksum` [8], the last bytes of the file.
  */
 export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
@@ -76,10 +80,12 @@ export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
   const { layers, kvHeads, pageBytes } = cache;
   const tensors: Record<string, TensorData> = {};
   const lists = new Int32Array(layers * kvHeads);
+  const left = new Int32Array(layers * kvHeads);
   const known = new Map<string, number>();
   for (let layer = 0; layer < layers; layer++) {
     for (let head = 0; head < kvHeads; head++) {
-      const positions = cache.positions(layer, head);
+      const { positions, dropped } = cache.savedHead(layer, head);
+      left[layer * kvHeads + head] = dropped;
       const content = positions.join();
       const list = known.get(content) ?? known.size;
       if (!known.has(content))
@@ -90,6 +96,7 @@ export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
       tensors[`pages.${layer}.${head}`] = { dtype: "U8", shape: [pages.length / pageBytes, pageBytes], data: pages };
     }
   }
+  if (left.some((dropped) => dropped > 0)) tensors.dropped = { dtype: "I32", shape: [layers, kvHeads], data: left };
   if (hiddenState) tensors.hidden = { dtype: "F32", shape: [hiddenState.length], data: hiddenState };
   tensors.lists = { dtype: "I32", shape: [layers, kvHeads], data: lists };
   // Of the narrowest type and named last, it comes last.
@@ -102,6 +109,7 @@ export function writeCapsule(content: CapsuleContent): Uint8Array<ArrayBuffer> {
     scheme: cache.scheme,
     contextSize: String(contextSize),
     absolutePosition: String(cache.absolutePosition),
+    ...(cache.textLength !== cache.absolutePosition && { textLength: String(cache.textLength) }),
     ...(documentEnd && { documentEnd: JSON.stringify(documentEnd) }),
   });
   file.set(new Hash().update(file.subarray(0, -CHECKSUM_BYTES)).digest(), file.length - CHECKSUM_BYTES);
@@ -149,10 +157,17 @@ export function readCapsule(bytes: Uint8Array, model: string, sizes: CapsuleSize
     form,
     contextSize,
     absolutePosition,
+    textLength: readTextLength(metadata.get("textLength"), absolutePosition),
     heads,
     hiddenState: readHiddenState(file, sizes),
     documentEnd: readDocumentEnd(metadata.get("documentEnd"), sizes),
   };
+}
+
+function readTextLength(text: string | undefined, absolutePosition: number): number {
+  const length = text === undefined ? absolutePosition : Number(text);
+  if (Number.isInteger(length) && length >= 0 && length <= LAST_POSITION) return length;
+  throw new FormatError(FILE, `has the impossible length of text ${show(text)}`);
 }
 
 function readDocumentEnd(text: string | undefined, { documentEnd }: CapsuleSizes): DocumentEnd | undefined {
@@ -196,12 +211,19 @@ function readHeads(
 ): CapsuleHead[] {
   checkShape(file, "lists", [layers, kvHeads]);
   const lists = new Map<number, Int32Array>();
+  if (file.has("dropped")) checkShape(file, "dropped", [layers, kvHeads]);
+  const left = file.has("dropped") ? file.i32("dropped") : new Int32Array(layers * kvHeads);
   return Array.from(file.i32("lists"), (list, index) => {
     const positions = lists.get(list) ?? readPositions(file, `positions.${list}`, absolutePosition);
     lists.set(list, positions);
     const name = `pages.${Math.floor(index / kvHeads)}.${index % kvHeads}`;
     checkShape(file, name, [Math.ceil(positions.length / PAGE_ENTRIES), pageBytes(form)]);
-    return { positions, pages: file.u8(name) };
+    const dropped = left[index]!;
+    // As many positions of the text at least lie before those that are left.
+    if (dropped < 0 || dropped + positions.length > absolutePosition) {
+      throw new FormatError(FILE, `head ${index} cannot have left ${dropped} entries behind`);
+    }
+    return { positions, dropped, pages: file.u8(name) };
   });
 }
 

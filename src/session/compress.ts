@@ -52,12 +52,16 @@ export function viewCache(
 }
 
 /** Keeps what a press chose, in the cache itself. @throws ArgumentError, MemoryError; the cache is then as it was */
-export function keepSelected(engine: Engine, cache: KeyValueCache, selections: readonly LayerSelection[]): void {
+export function keepSelected(cache: KeyValueCache, selections: readonly LayerSelection[]): void {
   cache.keep(
-    (layer, head) => selections[layer]!.kept[head]!,
-    engine.decoder.rotations,
+    (layer, head) => (cache.keepsWindow(layer) ? everyEntry(cache, layer, head) : selections[layer]!.kept[head]!),
     (layer, head) => ({ keys: selections[layer]!.keys?.[head], values: selections[layer]!.values?.[head] }),
   );
+}
+
+/** What is kept of a head that presses do not choose for. */
+export function everyEntry(cache: KeyValueCache, layer: number, head: number): Int32Array {
+  return Int32Array.from({ length: cache.length(layer, head) }, (_, entry) => entry);
 }
 
 /**
@@ -75,7 +79,7 @@ export function stepCourse(
   const steps = course.steps.fork();
   const selections = steps.step(view, course.target, view.tokens.length);
   checkLive();
-  if (selections) keepSelected(engine, cache, checkedSelections(course.press.name, view, selections));
+  if (selections) keepSelected(cache, checkedSelections(course.press.name, view, selections));
   return { ...course, steps };
 }
 
@@ -102,7 +106,7 @@ function replay(engine: Engine, cache: KeyValueCache, tokens: Int32Array): reado
         rows,
         headSize,
         tokens.map((_, row) => first + row),
-        decoder.frequencies,
+        cache.turning(layer).frequencies,
       );
     };
     return {

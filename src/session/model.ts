@@ -115,7 +115,7 @@ export class Model {
     });
     const cache = engine.createCache(state.form, state.scheme);
     try {
-      cache.restore(state.heads, state.absolutePosition);
+      cache.restore(state.heads, state.absolutePosition, state.textLength);
     } catch (error) {
       cache.dispose();
       throw error;

@@ -136,7 +136,7 @@ export class Passes {
   #keepChosen({ press, target }: Compression, view: ModelEntries): void {
     const selections = selectAll(press, view, target);
     this.#checkLive();
-    keepSelected(this.engine, this.cache, selections);
+    keepSelected(this.cache, selections);
   }
 
   /** Compresses if so many tokens more would be too many. */

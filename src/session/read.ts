@@ -12,7 +12,7 @@ import { show } from "../show.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { checkPress } from "./check-press.ts";
 import { chunksOf } from "./chunks.ts";
-import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
+import { type Course, everyEntry, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import { type DocumentText, type DocumentTokens, documentTokens } from "./document.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
@@ -202,7 +202,7 @@ function readChunk(
       ? checkedSelections(press.name, view, course.select(view, target))
       : selectAll(press, view, target);
     checkLive();
-    keepSelected(engine, cache, selections);
+    keepSelected(cache, selections);
   }
   return passes.course && stepCourse(engine, cache, checkLive, passes.course, view);
 }
@@ -233,7 +233,9 @@ function readWithQuestions(
       const scores = core.f32(pointer + list * stride * 4, entries).slice();
       return highest(core, spread(scores, press.reach), kept);
     });
-    cache.keep((layer, head) => chosen[listOf(layer, head)]!, decoder.rotations);
+    cache.keep((layer, head) =>
+      cache.keepsWindow(layer) ? everyEntry(cache, layer, head) : chosen[listOf(layer, head)]!,
+    );
   });
 }
 

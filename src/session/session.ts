@@ -213,7 +213,7 @@ export class Session {
         );
       }
       const lists = indices.map((heads) => heads.map((list: ArrayLike<number>) => Int32Array.from(list)));
-      cache.keep((layer, head) => lists[layer]![head]!, this.#engine.decoder.rotations);
+      cache.keep((layer, head) => lists[layer]![head]!);
     });
   }
 

@@ -218,7 +218,7 @@ export class Tensor {
     }
     const rows = elementsOf(this.#shape.slice(0, -1));
     return Tensor.#compute(this.#shape, "f32", (target, core) =>
-      core.kernels.rmsNorm(source.pointer, weights.pointer, target, width, epsilon, 0, rows),
+      core.kernels.rmsNorm(source.pointer, weights.pointer, target, width, epsilon, 0, rows, 0),
     );
   }
 

@@ -45,7 +45,7 @@ for (const build of builds) {
       test(`${name}, ${scheme}`, () => {
         const core = makeCore(build);
         const pool = new PagePool(core, f32Pages(core, plainHead(32)));
-        const frequencies = rotaryFrequencies(config, dimensions, factors);
+        const frequencies = rotaryFrequencies(config, dimensions, { all: factors });
         const rotations = new RotationRows(core, frequencies);
         const draw = normals(14);
         const random = integers(15);

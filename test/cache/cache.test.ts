@@ -114,7 +114,7 @@ test("indices that do not ascend or point nowhere are refused, and nothing chang
   const before = snapshot(mirror.cache);
   for (const wrong of [[3, 3], [4, 2], [-1], [40], [0, 1, 2 ** 31 - 1]]) {
     const keep = () =>
-      mirror.cache.keep((layer, head) => (layer === 1 && head === 2 ? Int32Array.from(wrong) : all(7)), rotations);
+      mirror.cache.keep((layer, head) => (layer === 1 && head === 2 ? Int32Array.from(wrong) : all(7)));
     assert.throws(
       keep,
       (error: unknown) => error instanceof ArgumentError && /Layer 1, head 2.*below 40/.test(error.message),
@@ -200,8 +200,8 @@ test("wherever memory runs out, the cache is as it was", () => {
   const copy = fork(mirror);
   rotations.fromZero(200);
   const operations: [string, (mirror: Mirror) => void][] = [
-    ["compression of a fork", ({ cache }) => cache.keep((_, head) => all(90).slice(head), rotations)],
-    ["room for more", ({ cache }) => void cache.reserve(90, 0)],
+    ["compression of a fork", ({ cache }) => cache.keep((_, head) => all(90).slice(head))],
+    ["room for more", ({ cache }) => void cache.reserve(90)],
   ];
   for (const [name, run] of operations) {
     let failures = 0;

@@ -151,9 +151,9 @@ test("two forks fed different text do not see each other: the bits are those of 
 
 test("a question's own run leaves no trace in cache, positions or memory", () => {
   const { core, decoder } = model.engine;
-  const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
+  const pool = new PagePool(core, f32Pages(core, decoder.headAxes));
   const question = tokens.subarray(1000, 1023);
-  const cache = new KeyValueCache(pool, layers, kvHeads, "contiguous");
+  const cache = new KeyValueCache(pool, decoder.cacheLayers, "contiguous");
   decoder.forward(cache, { text: tokens.subarray(0, 150), hidden: true });
   const [before, pages] = [contents(cache), cache.pages];
   const bits = () => pages.map((page) => core.bytes(page, pool.pageBytes).slice());
@@ -184,9 +184,9 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
 
 test("questions behind a text change no bit of what the text leaves, and run as they would alone", () => {
   const { core, decoder } = model.engine;
-  const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
+  const pool = new PagePool(core, f32Pages(core, decoder.headAxes));
   const [text, questions] = [tokens.subarray(0, 130), [tokens.subarray(600, 611), tokens.subarray(700, 740)]];
-  const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, kvHeads, "contiguous")) as [
+  const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, decoder.cacheLayers, "contiguous")) as [
     KeyValueCache,
     KeyValueCache,
   ];

@@ -1,16 +1,16 @@
 /** A cache beside a plain list of what it should hold, for the tests of the cache. */
 import * as assert from "uvu/assert";
-import { HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
-import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
+import { type CacheLayers, HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
+import { type HeadAxes, PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import type { PagePool } from "../../src/cache/pages.ts";
-import type { Axis } from "../../src/core/axis.ts";
 import type { RotaryFrequencies } from "../../src/rotary/frequencies.ts";
 import type { RotationRows } from "../../src/rotary/rotation-rows.ts";
 import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
 
 /** A head whose dimensions lie one after another. */
-export function plainHead(headSize: number): Axis {
-  return { runs: 1, length: headSize, packedLength: headSize };
+export function plainHead(headSize: number): HeadAxes {
+  const head = { runs: 1, length: headSize, packedLength: headSize };
+  return { keys: head, values: head };
 }
 
 /** One entry as it should be. */
@@ -35,6 +35,13 @@ function rotated(key: Float32Array, position: number, frequencies: RotaryFrequen
   return result;
 }
 
+/** Layers that all turn alike and see everything. */
+function alike(layers: number, kvHeads: number, frequencies: RotaryFrequencies, rows: RotationRows): CacheLayers {
+  const shortRows = rows as never;
+  const turning = { frequencies, turns: true, rows, firstRows: rows, shortRows };
+  return { layers, kvHeads, turning: () => turning, window: () => undefined };
+}
+
 /** Does everything to a cache and to lists, [layers · heads] of entries, and compares the two. */
 export class Mirror {
   readonly cache: KeyValueCache;
@@ -53,7 +60,9 @@ export class Mirror {
     this.#frequencies = frequencies;
     this.#rotations = rotations;
     this.cache =
-      from instanceof Mirror ? from.cache.fork() : new KeyValueCache(pool, from.layers, from.kvHeads, from.scheme);
+      from instanceof Mirror
+        ? from.cache.fork()
+        : new KeyValueCache(pool, alike(from.layers, from.kvHeads, frequencies, rotations), from.scheme);
     this.heads =
       from instanceof Mirror
         ? from.heads.map((entries) => [...entries])
@@ -73,7 +82,7 @@ export class Mirror {
   /** As `append`, without the commit; the lists count the rows already. */
   write(rows: number, draw: (count: number) => Float32Array): void {
     const { core, headSize } = this.#pool;
-    const table = this.cache.reserve(rows, 0);
+    const table = this.cache.reserve(rows);
     for (const [index, entries] of this.heads.entries()) {
       const [pages, length, base] = core.u32(table + index * HEAD_ENTRY_BYTES, 3) as unknown as [
         number,
@@ -97,7 +106,7 @@ export class Mirror {
   keep(choose: (index: number, length: number) => Int32Array): void {
     const { kvHeads } = this.cache;
     const lists = this.heads.map((entries, index) => choose(index, entries.length));
-    this.cache.keep((layer, head) => lists[layer * kvHeads + head]!, this.#rotations);
+    this.cache.keep((layer, head) => lists[layer * kvHeads + head]!);
     for (const [index, list] of lists.entries()) {
       this.heads[index] = Array.from(list, (entry) => this.heads[index]![entry]!);
     }

@@ -85,7 +85,7 @@ test("a GGUF's factors divide the default frequencies", () => {
   const plain = rotaryFrequencies({ type: "default", theta }, 64).inverseFrequencies;
   const factors = plain.map((value, i) => value / fixture.inv_freq[i]!);
   assert.ok(factors.some((factor) => factor > 30));
-  const { inverseFrequencies, attentionFactor } = rotaryFrequencies({ type: "default", theta }, 64, factors);
+  const { inverseFrequencies, attentionFactor } = rotaryFrequencies({ type: "default", theta }, 64, { all: factors });
   assertNear(inverseFrequencies, fixture.inv_freq, (i) => 4 * ROUNDING * fixture.inv_freq[i]!);
   assert.is(attentionFactor, 1);
 });
