@@ -5,10 +5,12 @@
  * Each head's entries are cut into parts, so that threads share even a single head; the parts' softmaxes are merged at
  * the end. The cut is the same for every number of threads, and so are the bits of the result.
  */
-import { AttentionLayer } from "./attention";
+import { HeadRecord, LayerRecord } from "../src/core/layouts";
+import { firstSeenBy } from "./attention";
 import { capScores } from "./attention-block";
 import { exponential, rareExponential } from "./exponential";
 import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
+import { address, number, recordAt, word } from "./words";
 
 /** Parts of a head's entries. */
 export const PARTS: i32 = 4;
@@ -32,37 +34,39 @@ export function rowPartsBytes(queryHeads: i32, headSize: i32): usize {
  * Computes the parts whose turn is this thread's. The row's own key stands in the pages already.
  * @param parts [kvHeads][PARTS][group] partial results
  */
-export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
-  const headSize = layer.headSize;
+export function attendRow(layer: usize, parts: usize, scratch: usize, thread: i32, threads: i32): void {
+  const group = word(layer, LayerRecord.group);
+  const pageShift = word(layer, LayerRecord.pageShift);
+  const headSize = word(layer, LayerRecord.headSize);
   const rowBytes = <usize>headSize << 2;
-  const pageRows = 1 << layer.pageShift;
-  const items = layer.kvHeads * PARTS;
+  const pageRows = 1 << pageShift;
+  const items = word(layer, LayerRecord.kvHeads) * PARTS;
   for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
     const head = item / PARTS;
     const turn = item % PARTS;
-    const entry = layer.heads + (<usize>head << 4);
-    const pages = load<usize>(entry);
-    const entries = load<i32>(entry, 4);
-    const unseen = firstSeen(layer, head);
-    const skipped = unseen >> layer.pageShift;
-    const pageCount = ((entries + pageRows - 1) >> layer.pageShift) - skipped;
+    const entry = recordAt(address(layer, LayerRecord.heads), head, HeadRecord.words);
+    const pages = address(entry, HeadRecord.pages);
+    const entries = word(entry, HeadRecord.entries);
+    const unseen = unseenBy(layer, head);
+    const skipped = unseen >> pageShift;
+    const pageCount = ((entries + pageRows - 1) >> pageShift) - skipped;
     const first = skipped + (pageCount * turn) / PARTS;
     const end = skipped + (pageCount * (turn + 1)) / PARTS;
-    let part = parts + partBytes(headSize) * layer.group * item;
-    for (let query = 0; query < layer.group; ) {
-      const left = layer.group - query;
+    let part = parts + partBytes(headSize) * group * item;
+    for (let query = 0; query < group; ) {
+      const left = group - query;
       const taken = left == 3 || left >= 5 ? 3 : min(left, 2);
-      const queries = layer.queries + rowBytes * (head * layer.group + query);
+      const queries = address(layer, LayerRecord.queries) + rowBytes * (head * group + query);
       for (let each = 0; each < taken; each++) reset(part + partBytes(headSize) * each, headSize);
       for (let page = first; page < end; page++) {
-        const keys = load<usize>(pages + (<usize>page << 2));
-        const values = keys + (rowBytes << layer.pageShift);
-        const count = min(pageRows, entries - (page << layer.pageShift));
+        const keys = address(pages, page);
+        const values = keys + (rowBytes << pageShift);
+        const count = min(pageRows, entries - (page << pageShift));
         if (taken == 3) scoreTriple(queries, keys, rowBytes, scratch, count);
         else if (taken == 2) scorePair(queries, queries + rowBytes, keys, rowBytes, scratch, scratch + WEIGHTS_BYTES, count);
         else scoreSingle(queries, keys, rowBytes, scratch, count);
         for (let each = 0; each < taken; each++) {
-          weigh(scratch + WEIGHTS_BYTES * each, unseen - (page << layer.pageShift), count, layer.scale, layer.scoreCap, part + partBytes(headSize) * each, headSize);
+          weigh(layer, scratch + WEIGHTS_BYTES * each, unseen - (page << pageShift), count, 1, part + partBytes(headSize) * each, headSize);
         }
         if (taken == 3) addTriple(scratch, values, rowBytes, part + 16, partBytes(headSize), count);
         else if (taken == 2) addPair(scratch, scratch + WEIGHTS_BYTES, values, rowBytes, part + 16, part + 16 + partBytes(headSize), count);
@@ -74,22 +78,21 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
   }
 }
 
-/** The first entry that the row sees. */
-// @ts-ignore: decorator
-@inline
-export function firstSeen(layer: AttentionLayer, head: i32): i32 {
-  return layer.firstSeen ? load<i32>(layer.firstSeen + layer.firstSeenStride * head) : 0;
+/** How many of a head's first entries a single row does not see. */
+export function unseenBy(layer: usize, head: i32): i32 {
+  const firstSeen = firstSeenBy(layer, head, 0);
+  return firstSeen ? word(firstSeen, 0) : 0;
 }
 
 /** Merges the parts of the query heads whose turn is this thread's. */
-export function mergeParts(layer: AttentionLayer, parts: usize, thread: i32, threads: i32): void {
-  const headSize = layer.headSize;
-  const group = layer.group;
-  const heads = layer.kvHeads * group;
+export function mergeParts(layer: usize, parts: usize, thread: i32, threads: i32): void {
+  const headSize = word(layer, LayerRecord.headSize);
+  const group = word(layer, LayerRecord.group);
+  const heads = word(layer, LayerRecord.kvHeads) * group;
   const step = partBytes(headSize) * group;
   for (let head = (heads * thread) / threads; head < (heads * (thread + 1)) / threads; head++) {
     const first = parts + step * PARTS * (head / group) + partBytes(headSize) * (head % group);
-    const target = layer.outputs + (<usize>head * headSize << 2);
+    const target = address(layer, LayerRecord.outputs) + (<usize>head * headSize << 2);
     let largest = load<f32>(first);
     for (let part = 1; part < PARTS; part++) largest = max(largest, load<f32>(first + step * part));
     let sum: f32 = 0;
@@ -202,10 +205,13 @@ function scoreSingle(q: usize, k: usize, stride: usize, s: usize, count: i32): v
 /**
  * Scores become weights against the largest so far; sum and outputs so far are scaled down to it.
  * @param unseen so many of the first are not seen, if it is positive
+ * @param keyFactor by which the keys were to be scaled yet
  * @returns the largest of the weights
  */
-export function weigh(scores: usize, unseen: i32, count: i32, scale: f32, cap: f32, part: usize, headSize: i32): f32 {
+export function weigh(layer: usize, scores: usize, unseen: i32, count: i32, keyFactor: f32, part: usize, headSize: i32): f32 {
   const end = scores + (<usize>((count + 3) & ~3) << 2);
+  const cap = number(layer, LayerRecord.scoreCap);
+  let scale = number(layer, LayerRecord.scale) * keyFactor;
   if (cap != 0) {
     capScores(scores, end, cap, scale);
     scale = 1;

@@ -1,8 +1,9 @@
 /** The steps of one layer, as its description has them, written on a tape. */
 import type { CacheForm } from "../cache/page-form.ts";
-import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import { packedSizeOf } from "../core/axis.ts";
+import { LayerRecord } from "../core/layouts.ts";
 import type { Tape } from "../core/tape.ts";
+import { bytesOf } from "../core/words.ts";
 import type { LayerDescription } from "./architecture.ts";
 import type { Recording } from "./batch.ts";
 import type { Layout } from "./layout.ts";
@@ -71,7 +72,7 @@ export function writeLayer(
     writeCopies(tape, { ...parts, normed: read }, layer, layout, shape.record);
     tape.barrier();
   }
-  writeAttention(tape, parts, parts.layers + layer * ATTENTION_LAYER_BYTES, shape);
+  writeAttention(tape, parts, parts.layers + layer * bytesOf(LayerRecord), shape);
   if (!shape.complete) return;
   add(parts.attended, weights.output, weights.outputBias, weights.attentionOutputNorm);
   writeProducts(tape, parts, input(weights.feedForwardNorm), rows, [

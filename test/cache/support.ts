@@ -1,8 +1,10 @@
 /** A cache beside a plain list of what it should hold, for the tests of the cache. */
 import * as assert from "uvu/assert";
-import { type CacheLayers, HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
+import { type CacheLayers, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
 import { type HeadAxes, PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import type { PagePool } from "../../src/cache/pages.ts";
+import { HeadRecord } from "../../src/core/layouts.ts";
+import { bytesOf } from "../../src/core/words.ts";
 import type { RotaryFrequencies } from "../../src/rotary/frequencies.ts";
 import type { RotationRows } from "../../src/rotary/rotation-rows.ts";
 import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
@@ -84,7 +86,7 @@ export class Mirror {
     const { core, headSize } = this.#pool;
     const table = this.cache.reserve(rows);
     for (const [index, entries] of this.heads.entries()) {
-      const [pages, length, base] = core.u32(table + index * HEAD_ENTRY_BYTES, 3) as unknown as [
+      const [pages, length, base] = core.u32(table + index * bytesOf(HeadRecord), 3) as unknown as [
         number,
         number,
         number,
