@@ -4,7 +4,7 @@
  * Keys and values are read row by row as they stand in the cache and splat; the eight queries are the vector. So
  * nothing is transposed, softmax runs down the lanes without horizontal sums, and one tile of 4 x 8 fills 8 registers.
  */
-import { exponential, rareExponential } from "./exponential";
+import { exponential, exponentials } from "./exponential";
 import { addTwo, maxEach, multiplyAdd, sumEach } from "./simd";
 
 /** Queries of a tile: [headSize][8] f32, already scaled by 1/sqrt(headSize). */
@@ -71,9 +71,10 @@ export function capScores(scores: usize, end: usize, cap: f32, scale: f32): void
   const factor = f32x4.splat((2 * scale) / cap);
   const limit = f32x4.splat(cap);
   const twice = f32x4.splat(2 * cap);
+  for (let at = scores; at < end; at += 16) v128.store(at, f32x4.mul(v128.load(at), factor));
+  exponentials(scores, end);
   for (; scores < end; scores += 16) {
-    const e = rareExponential(f32x4.mul(v128.load(scores), factor));
-    v128.store(scores, f32x4.sub(limit, f32x4.div(twice, f32x4.add(e, f32x4.splat(1)))));
+    v128.store(scores, f32x4.sub(limit, f32x4.div(twice, f32x4.add(v128.load(scores), f32x4.splat(1)))));
   }
 }
 
@@ -94,8 +95,11 @@ export function runningSoftmax(scores: usize, count: i32, state: usize, outputs:
     largest1 = f32x4.pmax(largest1, v128.load(at, 16));
   }
   if (v128.any_true(v128.or(f32x4.gt(largest0, before0), f32x4.gt(largest1, before1)))) {
-    const scale0 = rareExponential(f32x4.sub(before0, largest0));
-    const scale1 = rareExponential(f32x4.sub(before1, largest1));
+    v128.store(state, f32x4.sub(before0, largest0));
+    v128.store(state, f32x4.sub(before1, largest1), 16);
+    exponentials(state, state + 32);
+    const scale0 = v128.load(state);
+    const scale1 = v128.load(state, 16);
     v128.store(state, largest0);
     v128.store(state, largest1, 16);
     v128.store(state, f32x4.mul(v128.load(state, 32), scale0), 32);
@@ -168,8 +172,13 @@ export function scoreWeights(scores: usize, count: i32, state: usize, factors: u
   }
   const end = scores + (<usize>((count + 3) & ~3) << 5);
   for (let at = scores; at < end; at += 32) {
-    const low = f32x4.mul(exponential(f32x4.sub(v128.load(at), largest0)), scale0);
-    const high = f32x4.mul(exponential(f32x4.sub(v128.load(at, 16), largest1)), scale1);
+    v128.store(at, f32x4.sub(v128.load(at), largest0));
+    v128.store(at, f32x4.sub(v128.load(at, 16), largest1), 16);
+  }
+  exponentials(scores, end);
+  for (let at = scores; at < end; at += 32) {
+    const low = f32x4.mul(v128.load(at), scale0);
+    const high = f32x4.mul(v128.load(at, 16), scale1);
     if (factors) v128.store(at, f32x4.add(low, high));
     else v128.store(at, f32x4.pmax(low, high));
   }

@@ -8,7 +8,7 @@
 import { HeadRecord, LayerRecord } from "../src/core/layouts";
 import { firstSeenBy } from "./attention";
 import { capScores } from "./attention-block";
-import { exponential, rareExponential } from "./exponential";
+import { exponentials } from "./exponential";
 import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
 import { address, number, recordAt, word } from "./words";
 
@@ -18,7 +18,7 @@ export const PARTS: i32 = 4;
 /** Between the weights of a page for one query head and for the next, in the scratch: pages have 64 entries at most. */
 export const WEIGHTS_BYTES: usize = 256;
 
-/** A part's result for one query head: largest score, sum, its factor in the merged result, a word unused, then [headSize] f32. */
+/** A part's result for one query head: largest score (then its factor in the merged result), sum, two words to work in, then [headSize] f32. */
 // @ts-ignore: decorator
 @inline
 export function partBytes(headSize: i32): usize {
@@ -98,25 +98,20 @@ export function mergeParts(layer: usize, parts: usize, thread: i32, threads: i32
     let sum: f32 = 0;
     for (let part = 0; part < PARTS; part++) {
       const source = first + step * part;
-      const factor = scalarExponential(load<f32>(source) - largest);
-      sum += load<f32>(source, 4) * factor;
-      store<f32>(source, factor, 8);
+      const own = load<f32>(source, 4);
+      store<f32>(source, load<f32>(source) - largest);
+      exponentials(source, source + 16);
+      sum += own * load<f32>(source);
     }
     for (let i: usize = 0; i < <usize>headSize << 2; i += 16) {
       let total = f32x4.splat(0);
       for (let part = 0; part < PARTS; part++) {
         const source = first + step * part;
-        total = f32x4.add(total, f32x4.mul(v128.load(source + 16 + i), v128.load32_splat(source, 8)));
+        total = f32x4.add(total, f32x4.mul(v128.load(source + 16 + i), v128.load32_splat(source)));
       }
       v128.store(target + i, f32x4.div(total, f32x4.splat(sum)));
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function scalarExponential(x: f32): f32 {
-  return f32x4.extract_lane(rareExponential(f32x4.splat(x)), 0);
 }
 
 export function reset(part: usize, headSize: i32): void {
@@ -229,20 +224,24 @@ export function weigh(layer: usize, scores: usize, unseen: i32, count: i32, keyF
   }
   const largest = max(before, maxLanes(top));
   if (largest > before) {
-    const shrink = scalarExponential(before - largest);
+    const own = load<f32>(part, 4);
+    store<f32>(part, before - largest);
+    exponentials(part, part + 16);
+    const shrink = load<f32>(part);
     store<f32>(part, largest);
-    store<f32>(part, load<f32>(part, 4) * shrink, 4);
+    store<f32>(part, own * shrink, 4);
     const factors = f32x4.splat(shrink);
     for (let at = part + 16; at < part + partBytes(headSize); at += 16) v128.store(at, f32x4.mul(v128.load(at), factors));
   }
   const level = f32x4.splat(largest);
   let sum = f32x4.splat(0);
   top = sum;
+  for (let at = scores; at < end; at += 16) v128.store(at, f32x4.sub(v128.load(at), level));
+  exponentials(scores, end);
   for (let at = scores; at < end; at += 16) {
-    const weight = exponential(f32x4.sub(v128.load(at), level));
+    const weight = v128.load(at);
     sum = f32x4.add(sum, weight);
     top = f32x4.pmax(top, weight);
-    v128.store(at, weight);
   }
   store<f32>(part, load<f32>(part, 4) + sumLanes(sum), 4);
   return maxLanes(top);

@@ -108,20 +108,21 @@ export function writeEntryQ8(page: usize, slot: i32, key: usize, value: usize, p
     scale = storeScale(valueScales(page, headSize, pageShift) + scaleOffset, largestMagnitude(source, source + 64));
     inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
     const target = valuePlace + (block << 6);
-    for (let part: usize = 0; part < 32; part += 16) storeEverySecond(target + (part << 1), narrow(source + (part << 2), inverse));
+    for (let part: usize = 0; part < 32; part += 16) storeEverySecond(target + (part << 1), slot & 1, narrow(source + (part << 2), inverse));
   }
   store<i32>(positionsQ8(page, headSize, pageShift) + (<usize>slot << 2), position);
 }
 
-function storeEverySecond(target: usize, bytes: v128): void {
-  v128.store8_lane(target, bytes, 0); v128.store8_lane(target, bytes, 1, 2);
-  v128.store8_lane(target, bytes, 2, 4); v128.store8_lane(target, bytes, 3, 6);
-  v128.store8_lane(target, bytes, 4, 8); v128.store8_lane(target, bytes, 5, 10);
-  v128.store8_lane(target, bytes, 6, 12); v128.store8_lane(target, bytes, 7, 14);
-  v128.store8_lane(target, bytes, 8, 16); v128.store8_lane(target, bytes, 9, 18);
-  v128.store8_lane(target, bytes, 10, 20); v128.store8_lane(target, bytes, 11, 22);
-  v128.store8_lane(target, bytes, 12, 24); v128.store8_lane(target, bytes, 13, 26);
-  v128.store8_lane(target, bytes, 14, 28); v128.store8_lane(target, bytes, 15, 30);
+/** Stores 16 bytes in every second place from `target` on, which is the first or the second of its pair. */
+function storeEverySecond(target: usize, second: i32, bytes: v128): void {
+  const shift = second << 3;
+  const others = i16x8.splat(<i16>(0xff00 >> shift));
+  storeBeside(target - second, i16x8.shl(i16x8.extend_low_i8x16_u(bytes), shift), others);
+  storeBeside(target - second + 16, i16x8.shl(i16x8.extend_high_i8x16_u(bytes), shift), others);
+}
+
+function storeBeside(target: usize, bytes: v128, others: v128): void {
+  v128.store(target, v128.or(v128.and(v128.load(target), others), bytes));
 }
 
 /** Writes the new rows of one head behind the `length` entries its pages hold; the first stands at `position`. */

@@ -203,7 +203,10 @@ export class KeyValueCache {
    * @throws MemoryError; within an attempt that `keeps`, the cache is then as it was
    */
   expect(tokens: number): void {
-    const length = Math.max(this.#textLength, (this.scheme === "contiguous" ? this.longest : this.#absolutePosition) + tokens);
+    const length = Math.max(
+      this.#textLength,
+      (this.scheme === "contiguous" ? this.longest : this.#absolutePosition) + tokens,
+    );
     const before = this.#textLength;
     this.#textLength = length;
     if (!this.wouldTurn(length, before) || this.form === "q8") return;
@@ -432,7 +435,10 @@ export class KeyValueCache {
   }
 
   /** Takes the memory of the rotation rows that keeping a head's entries needs. @throws MemoryError */
-  #reserveRows(head: CachedHead, { content, gathers, layer }: { content: Content; gathers: boolean; layer: number }): void {
+  #reserveRows(
+    head: CachedHead,
+    { content, gathers, layer }: { content: Content; gathers: boolean; layer: number },
+  ): void {
     const last = Math.max(0, this.#nextPosition(head) - 1);
     const { rows, firstRows, turns } = this.turning(layer);
     // 8-bit pages turn rewritten keys back by the place they have now.

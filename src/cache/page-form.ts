@@ -1,8 +1,8 @@
 /** How a page of the cache holds its entries: as f32, or in 8 bits at a quarter of the memory. */
 import { type Axis, packedSizeOf, packRow, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
-import { turnBack } from "../rotary/rotate.ts";
 import type { Turning } from "../rotary/rotary.ts";
+import { turnBack } from "../rotary/rotate.ts";
 
 /** log2 of the entries in a page. */
 export const PAGE_SHIFT = 5;

@@ -7,6 +7,7 @@ import {
   CopyStep,
   EmbedStep,
   Form,
+  GateMultiplyStep,
   LayerStep,
   MatmulStep,
   MatvecStep,
@@ -18,7 +19,6 @@ import {
   QuantiseRowsStep,
   RmsNormStep,
   RotateStep,
-  GateMultiplyStep,
 } from "./layouts.ts";
 import { bitsOf, type Words, wordsOf } from "./words.ts";
 
@@ -45,7 +45,17 @@ export class Tape {
   /** @param factor by which embeddings are multiplied */
   embed(matrix: TapeMatrix, tokens: number, target: number, rows: number, width: number, factor: number): void {
     const { form, pointer: weights, wide } = heldAs(matrix);
-    this.#step(EmbedStep, { operation: Operation.Embed, form, weights, wide, tokens, target, rows, width, factor: bitsOf(factor) });
+    this.#step(EmbedStep, {
+      operation: Operation.Embed,
+      form,
+      weights,
+      wide,
+      tokens,
+      target,
+      rows,
+      width,
+      factor: bitsOf(factor),
+    });
   }
 
   /** target (+)= the norm of source */
@@ -59,7 +69,16 @@ export class Tape {
     accumulate: boolean,
   ): void {
     const operation = Operation.RmsNorm;
-    this.#step(RmsNormStep, { operation, source, weight, target, width, epsilon: bitsOf(epsilon), rows, accumulate: Number(accumulate) });
+    this.#step(RmsNormStep, {
+      operation,
+      source,
+      weight,
+      target,
+      width,
+      epsilon: bitsOf(epsilon),
+      rows,
+      accumulate: Number(accumulate),
+    });
   }
 
   packRows(source: number, target: number, rows: number, depth: number): void {

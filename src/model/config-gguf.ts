@@ -3,7 +3,7 @@ import { FormatError } from "../errors.ts";
 import type { MetadataValue } from "../formats/tensor-file.ts";
 import { type RotaryConfig, yarnAttentionFactor } from "../rotary/frequencies.ts";
 import { show } from "../show.ts";
-import { type LayerDescription, plainArchitecture, type Projection } from "./architecture.ts";
+import { type LayerDescription, type Projection, plainArchitecture } from "./architecture.ts";
 import { ConfigReader, checkedConfig, type ModelConfig } from "./config.ts";
 import { architectureNames, families } from "./families/index.ts";
 import { biasesAmong } from "./tensors.ts";
@@ -33,7 +33,11 @@ export function configFromGguf(
   const prefix = `${family.gguf}.`;
   const reader = new GgufReader(file, metadata, prefix, facts.names);
   const layers = reader.count("block_count");
-  const sameInAll = new ConfigReader(file, (key) => sameInAllLayers(reader.value(key.slice(prefix.length)), layers, key, file), prefix);
+  const sameInAll = new ConfigReader(
+    file,
+    (key) => sameInAllLayers(reader.value(key.slice(prefix.length)), layers, key, file),
+    prefix,
+  );
   const hiddenSize = reader.count("embedding_length");
   const queryHeads = sameInAll.count("attention.head_count");
   const headSize = reader.count("attention.key_length", hiddenSize / queryHeads);
@@ -81,7 +85,12 @@ function withBiases(pattern: readonly LayerDescription[], biases: readonly Proje
 class GgufReader extends ConfigReader {
   readonly #tensors: ReadonlySet<string>;
 
-  constructor(file: string, metadata: ReadonlyMap<string, MetadataValue>, prefix: string, tensors: ReadonlySet<string>) {
+  constructor(
+    file: string,
+    metadata: ReadonlyMap<string, MetadataValue>,
+    prefix: string,
+    tensors: ReadonlySet<string>,
+  ) {
     super(file, (key) => metadata.get(key), prefix);
     this.#tensors = tensors;
   }

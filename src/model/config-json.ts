@@ -15,7 +15,8 @@ export function configFromJson(json: Record<string, unknown>, file: string): Mod
   const kind = json.model_type;
   const family = families.find(({ name }) => name === kind);
   const defaults = family?.defaults ?? {};
-  const lookup = (key: string) => (Object.hasOwn(json, key) ? json[key] : Object.hasOwn(defaults, key) ? defaults[key] : undefined);
+  const lookup = (key: string) =>
+    Object.hasOwn(json, key) ? json[key] : Object.hasOwn(defaults, key) ? defaults[key] : undefined;
   const reader = new JsonReader(file, lookup, family?.ropeTypes ?? {});
   refuseExperts(reader, kind);
   if (!family) throw new FormatError(file, `model_type ${show(kind)} is not supported (${familyNames} are)`);
@@ -68,7 +69,10 @@ function activationOf(reader: ConfigReader): LayerDescription["activation"] {
   const key = reader.value("hidden_activation") === undefined ? "hidden_act" : "hidden_activation";
   const name = reader.value(key) ?? "silu";
   if (typeof name === "string" && Object.hasOwn(activations, name)) return activations[name]!;
-  throw new FormatError(reader.file, `${key} ${show(name)} is not supported (${Object.keys(activations).join(", ")} are)`);
+  throw new FormatError(
+    reader.file,
+    `${key} ${show(name)} is not supported (${Object.keys(activations).join(", ")} are)`,
+  );
 }
 
 /** Reads config.json, RoPE under its old and its new names. */
@@ -207,7 +211,10 @@ export function rotaryFromJson(
     case "longrope": {
       // Where both say it, what stands outside counts.
       const positions = outside("original_max_position_embeddings") ?? parameters.original_max_position_embeddings;
-      const originalMaxPositions = new ConfigReader(file, () => positions).count("original_max_position_embeddings", maxPositions);
+      const originalMaxPositions = new ConfigReader(file, () => positions).count(
+        "original_max_position_embeddings",
+        maxPositions,
+      );
       const factor = own.number("factor", maxPositions / originalMaxPositions);
       return {
         type,
@@ -215,7 +222,8 @@ export function rotaryFromJson(
         shortFactors: factorsOf(own, "short_factor"),
         longFactors: factorsOf(own, "long_factor"),
         originalMaxPositions,
-        attentionFactor: own.optionalNumber("attention_factor") ?? longRopeAttentionFactor(factor, originalMaxPositions),
+        attentionFactor:
+          own.optionalNumber("attention_factor") ?? longRopeAttentionFactor(factor, originalMaxPositions),
       };
     }
     default:

@@ -80,7 +80,11 @@ export class ConfigReader {
   word<T extends string>(key: string, words: readonly T[], fallback?: T): T {
     const value = this.value(key) ?? fallback;
     const word = words.find((each) => each === value);
-    if (word === undefined) throw new FormatError(this.file, `${this.#prefix}${key} ${show(value)} is not supported (${words.join(", ")} ${words.length > 1 ? "are" : "is"})`);
+    if (word === undefined)
+      throw new FormatError(
+        this.file,
+        `${this.#prefix}${key} ${show(value)} is not supported (${words.join(", ")} ${words.length > 1 ? "are" : "is"})`,
+      );
     return word;
   }
 

@@ -127,12 +127,7 @@ function essential(shape: readonly number[]): string {
   return shape.join().replace(/^(1,)+/, "");
 }
 
-function jobOf(
-  tensor: ExpectedTensor,
-  entry: ReadableEntry,
-  config: ModelConfig,
-  naming: Naming,
-): PackJob {
+function jobOf(tensor: ExpectedTensor, entry: ReadableEntry, config: ModelConfig, naming: Naming): PackJob {
   const { place, axes, interleaved, norm } = tensor;
   const family = families.find(({ name }) => name === config.architecture);
   const offset = norm && naming === "huggingFace" ? (family?.normOffset ?? 0) : 0;

@@ -212,9 +212,7 @@ function packRows(core: Core, piece: Piece, matrix: Matrix, raw: number, staging
   }
   if (isArranged(job)) {
     const rowBytes = piece.byteLength / piece.rows;
-    const bytes = asBlocks
-      ? { runs: 1, length: rowBytes, packedLength: rowBytes }
-      : inBytes(columns, 4);
+    const bytes = asBlocks ? { runs: 1, length: rowBytes, packedLength: rowBytes } : inBytes(columns, 4);
     arrange(core, piece, source, staging.arranged, bytes);
     source = staging.arranged;
   }

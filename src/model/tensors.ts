@@ -49,7 +49,13 @@ const whole: Readonly<Record<keyof WholeWeights, TensorKind>> = {
 const normsBefore = ({ norms }: LayerDescription) => norms !== "after";
 const normsAfter = ({ norms }: LayerDescription) => norms !== "before";
 
-function bias(of: Projection, huggingFace: string, gguf: string, axis: AxisName, turns: { turns?: true } = {}): TensorKind {
+function bias(
+  of: Projection,
+  huggingFace: string,
+  gguf: string,
+  axis: AxisName,
+  turns: { turns?: true } = {},
+): TensorKind {
   const only = ({ biases }: LayerDescription) => biases.includes(of);
   return { huggingFace: `${huggingFace}.bias`, gguf: `${gguf}.bias`, axes: [axis], biasOf: of, only, ...turns };
 }
@@ -157,11 +163,16 @@ export interface FusedTensor {
   readonly parts: readonly { readonly name: string; readonly rows: number }[];
 }
 
-const wholeMayLack: ReadonlySet<keyof WholeWeights> = new Set(["rotaryFactors", "shortRotaryFactors", "longRotaryFactors"]);
+const wholeMayLack: ReadonlySet<keyof WholeWeights> = new Set([
+  "rotaryFactors",
+  "shortRotaryFactors",
+  "longRotaryFactors",
+]);
 
 /** The tensors of a model, one after another: layers may be claimed by the million, and the first one missing ends it. */
 export function* expectedTensors(config: ModelConfig, layout: Layout, naming: Naming): Generator<ExpectedTensor> {
-  const interleaved = naming === "gguf" && families.some(({ name, interleaved }) => name === config.architecture && interleaved);
+  const interleaved =
+    naming === "gguf" && families.some(({ name, interleaved }) => name === config.architecture && interleaved);
   const expected = (
     place: TensorPlace,
     kind: TensorKind,
@@ -211,7 +222,11 @@ export function fusedTensors(layer: number, layout: Layout, naming: Naming): Fus
   }));
 }
 
-function nameOf({ huggingFace, gguf }: TensorKind, naming: Naming, layer: LayerDescription | undefined): string | undefined {
+function nameOf(
+  { huggingFace, gguf }: TensorKind,
+  naming: Naming,
+  layer: LayerDescription | undefined,
+): string | undefined {
   if (naming === "gguf") return gguf;
   return typeof huggingFace === "object" ? layer && huggingFace[layer.norms] : huggingFace;
 }

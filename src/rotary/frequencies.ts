@@ -119,7 +119,9 @@ function longRopeFactors(
   length: number,
 ): ArrayLike<number> | undefined {
   // llama.cpp has factors for all lengths go before these.
-  return factors.all ?? (length > originalMaxPositions ? (longFactors ?? factors.long) : (shortFactors ?? factors.short));
+  return (
+    factors.all ?? (length > originalMaxPositions ? (longFactors ?? factors.long) : (shortFactors ?? factors.short))
+  );
 }
 
 /** LongRoPE's factor on queries and keys where a model does not give its own. */

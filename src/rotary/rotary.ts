@@ -1,6 +1,12 @@
 /** How the layers of one kind turn queries and keys, in texts of any length. */
 import type { Core } from "../core/core.ts";
-import { frequencyLength, type RotaryConfig, type RotaryFactors, type RotaryFrequencies, rotaryFrequencies } from "./frequencies.ts";
+import {
+  frequencyLength,
+  type RotaryConfig,
+  type RotaryFactors,
+  type RotaryFrequencies,
+  rotaryFrequencies,
+} from "./frequencies.ts";
 import { RotationRows } from "./rotation-rows.ts";
 import { ShortRotationRows } from "./short-rotation-rows.ts";
 

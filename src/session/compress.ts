@@ -69,13 +69,7 @@ export function everyEntry(cache: KeyValueCache, layer: number, head: number): I
  * @param checkLive throws when the press has disposed the session
  * @returns the course as it is then; the one given has not changed
  */
-export function stepCourse(
-  engine: Engine,
-  cache: KeyValueCache,
-  checkLive: () => void,
-  course: Course,
-  view: ModelEntries,
-): Course {
+export function stepCourse(cache: KeyValueCache, checkLive: () => void, course: Course, view: ModelEntries): Course {
   const steps = course.steps.fork();
   const selections = steps.step(view, course.target, view.tokens.length);
   checkLive();

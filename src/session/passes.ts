@@ -117,7 +117,7 @@ export class Passes {
       if (!compression && !course) return { hiddenState, logits, course };
       const view = viewCache(engine, cache, tokens, recorder);
       if (compression) this.#keepChosen(compression, view);
-      return { hiddenState, logits, course: course && stepCourse(engine, cache, this.#checkLive, course, view) };
+      return { hiddenState, logits, course: course && stepCourse(cache, this.#checkLive, course, view) };
     };
     // Where two presses compress, the second may fail when the first has dropped entries.
     const done = cache.attempt(work, compression !== undefined && course !== undefined);

@@ -204,7 +204,7 @@ function readChunk(
     checkLive();
     keepSelected(cache, selections);
   }
-  return passes.course && stepCourse(engine, cache, checkLive, passes.course, view);
+  return passes.course && stepCourse(cache, checkLive, passes.course, view);
 }
 
 /** One chunk behind the cache, the questions behind it, and the choice of what stays. */

@@ -121,6 +121,9 @@ export class AttentionCase {
       rotations: 0,
       shortRotations: 0,
       keyFactor: bitsOf(1),
+      scoreCap: 0,
+      firstSeen: 0,
+      firstSeenStride: 0,
     });
     this.#scratch = core.allocate(core.kernels.scratchBytes(headSize));
     this.#state = core.allocate(64);

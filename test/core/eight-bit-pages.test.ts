@@ -234,6 +234,9 @@ function attention(
       rotations: long,
       shortRotations: short,
       keyFactor: bitsOf(1),
+      scoreCap: 0,
+      firstSeen: 0,
+      firstSeenStride: 0,
     });
     // One KV head's rows lie side by side when it is the only one.
     const own = (list: Float32Array) =>

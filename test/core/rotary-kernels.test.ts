@@ -114,7 +114,7 @@ for (const build of builds) {
           const kept = Int32Array.from(Array(entries).keys()).filter(() => whole(100) < 100 * density);
           const target = inPlace ? source : makePages(kept.length, headSize, 0);
           const rows = turning ? place(core, rotations(60, half)) : 0;
-          kernels.gatherTurn(source.table, target.table, place(core, kept), kept.length, headSize, half, rows, 3);
+          kernels.gatherTurn(source.table, target.table, place(core, kept), kept.length, headSize, half, rows, 3, 0);
           for (const [spot, index] of kept.entries()) {
             const at = target.pages[spot >> 3]!.pointer + (spot & 7) * headSize * 4;
             const key = core.f32(at, headSize).slice();
@@ -147,7 +147,7 @@ for (const build of builds) {
       const first = core.f32(from, headSize).slice();
       const kept = place(core, Int32Array.of(distance));
       for (let turn = 0; turn < turns; turn++) {
-        kernels.gatherTurn(source.table, target.table, kept, 1, headSize, half, rows, 3);
+        kernels.gatherTurn(source.table, target.table, kept, 1, headSize, half, rows, 3, 0);
         core.f32(from, headSize).set(core.f32(to, headSize));
       }
       const size = first.slice(0, half).reduce((most, low, i) => Math.max(most, Math.hypot(low, first[half + i]!)), 0);

@@ -19,18 +19,60 @@ for (const build of builds) {
         const [source, weights] = [place(core, values), place(core, weight)];
         const target = guarded(core, rows * width);
         const middle = rows >> 1;
-        kernels.rmsNorm(source, weights, target.pointer, width, 1e-5, middle, rows);
-        kernels.rmsNorm(source, weights, target.pointer, width, 1e-5, 0, middle);
+        kernels.rmsNorm(source, weights, target.pointer, width, 1e-5, middle, rows, 0);
+        kernels.rmsNorm(source, weights, target.pointer, width, 1e-5, 0, middle, 0);
         const expected = Float64Array.from(values, (value, at) => {
           const row = values.subarray(Math.floor(at / width) * width).subarray(0, width);
           return (value * weight[at % width]!) / Math.sqrt(row.reduce((sum, x) => sum + x * x, 0) / width + 1e-5);
         });
         // The sum is one of f64: the factor is rounded, and two products.
         const allowed = (at: number) => 3.01 * ROUNDING * Math.abs(expected[at]!);
-        assertNear(core.f32(target.pointer, rows * width), expected, allowed);
+        const normed = core.f32(target.pointer, rows * width).slice();
+        assertNear(normed, expected, allowed);
+        kernels.rmsNorm(source, weights, target.pointer, width, 1e-5, 0, rows, 1);
+        assert.equal(
+          core.f32(target.pointer, rows * width).slice(),
+          normed.map((value) => value + value),
+        );
         assert.ok(target.intact());
       }
     }
+  });
+
+  test("gateMultiply by GELU in its tanh form", () => {
+    const gates = Float32Array.from([
+      0,
+      -0,
+      1,
+      -1,
+      3,
+      -3,
+      6,
+      -6,
+      9,
+      -9,
+      40,
+      -40,
+      1e4,
+      -1e4,
+      1e-20,
+      -1e-20,
+      ...draw(48, 3),
+    ]);
+    const ups = draw(64);
+    const gate = place(core, gates);
+    kernels.gateMultiply(gate, place(core, ups), 16, 1, 4, 1);
+    kernels.gateMultiply(gate, place(core, ups), 16, 0, 1, 1);
+    const factors = Float64Array.from(gates, (x) => {
+      return 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    });
+    const expected = Float64Array.from(gates, (x, i) => x * factors[i]! * ups[i]!);
+    // The exponent, up to 88, is rounded four times, and what e^88 leaves of x is 6e-39.
+    const allowed = (i: number) => {
+      const exponent = Math.min(88, Math.abs(1.6 * (gates[i]! + 0.044715 * gates[i]! ** 3)));
+      return (6 + 4 * exponent) * ROUNDING * Math.abs(expected[i]!) + 2e-37 * Math.abs(gates[i]!);
+    };
+    assertNear(core.f32(gate, 64), expected, allowed);
   });
 
   test("add writes over an operand too", () => {
@@ -45,13 +87,13 @@ for (const build of builds) {
     }
   });
 
-  test("siluMultiply over the whole range of f32", () => {
+  test("gateMultiply by SiLU over the whole range of f32", () => {
     const edges = [0, -0, 1, -1, 20, -20, 86, -86, 90, -90, 1e4, -1e4, 1e30, -1e30, 1e-30, -1e-30];
     const gates = Float32Array.from([...edges, ...draw(48, 5)]);
     const ups = draw(64);
     const gate = place(core, gates);
-    kernels.siluMultiply(gate, place(core, ups), 16, 1, 4);
-    kernels.siluMultiply(gate, place(core, ups), 16, 0, 1);
+    kernels.gateMultiply(gate, place(core, ups), 16, 1, 4, 0);
+    kernels.gateMultiply(gate, place(core, ups), 16, 0, 1, 0);
     const expected = Float64Array.from(gates, (x, i) => (x / (1 + Math.exp(-x))) * ups[i]!);
     // Below -87 e^-x is held at e^88, 6e-39 of x being left over.
     assertNear(

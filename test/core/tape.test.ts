@@ -58,21 +58,29 @@ const other = core.allocate(512);
 const last = core.allocate(128);
 const wide: [number, number] = [target, 8 * DEPTH * 4];
 
-const embed = (matrix: TapeMatrix, kernel: (token: number, target: number) => void): Step => ({
-  tape: (tape) => tape.embed(matrix, tokenCell, target, ROWS, DEPTH),
+const embed = (matrix: TapeMatrix, kernel: (token: number, target: number) => void, factor = 1): Step => ({
+  tape: (tape) => tape.embed(matrix, tokenCell, target, ROWS, DEPTH, factor),
   kernel: () => {
     for (const [row, token] of tokens.entries()) kernel(token, target + row * DEPTH * 4);
+    const embedded = core.f32(target, ROWS * DEPTH);
+    for (let i = 0; i < embedded.length; i++) embedded[i]! *= factor;
   },
   written: [wide],
 });
 
 const steps: Record<string, Step> = {
   "embed, f32": embed(f32, (token, row) => kernels.embedF32(f32.pointer, token, DEPTH, row)),
+  "embed, scaled": embed(f32, (token, row) => kernels.embedF32(f32.pointer, token, DEPTH, row), 1.5),
   "embed, q8": embed(q8, (token, row) => kernels.embedQ8(q8.pointer, token, DEPTH, row)),
   "embed, q4": embed(q4, (token, row) => kernels.embedQ4(q4.pointer, token, DEPTH, row, 1)),
   rmsNorm: {
-    tape: (tape) => tape.rmsNorm(rows, weight, target, DEPTH, 0.25, ROWS),
-    kernel: () => kernels.rmsNorm(rows, weight, target, DEPTH, 0.25, 0, ROWS),
+    tape: (tape) => tape.rmsNorm(rows, weight, target, DEPTH, 0.25, ROWS, false),
+    kernel: () => kernels.rmsNorm(rows, weight, target, DEPTH, 0.25, 0, ROWS, 0),
+    written: [wide],
+  },
+  "rmsNorm, added": {
+    tape: (tape) => tape.rmsNorm(rows, weight, target, DEPTH, 0.25, ROWS, true),
+    kernel: () => kernels.rmsNorm(rows, weight, target, DEPTH, 0.25, 0, ROWS, 1),
     written: [wide],
   },
   packRows: {
@@ -95,9 +103,14 @@ const steps: Record<string, Step> = {
     kernel: () => kernels.quantiseRowQ4(rows, target, other, last, DEPTH),
     written: [wide, [other, 512], [last, 128]],
   },
-  siluMultiply: {
-    tape: (tape) => tape.siluMultiply(target, rows, DEPTH, ROWS),
-    kernel: () => kernels.siluMultiply(target, rows, DEPTH, 0, ROWS),
+  "gate, SiLU": {
+    tape: (tape) => tape.gate("silu", target, rows, DEPTH, ROWS),
+    kernel: () => kernels.gateMultiply(target, rows, DEPTH, 0, ROWS, 0),
+    written: [wide],
+  },
+  "gate, GELU": {
+    tape: (tape) => tape.gate("gelu", target, rows, DEPTH, ROWS),
+    kernel: () => kernels.gateMultiply(target, rows, DEPTH, 0, ROWS, 1),
     written: [wide],
   },
 };
@@ -189,7 +202,7 @@ test("steps follow each other: every one ends where the next begins", () => {
     runTape((tape) => {
       step.tape(tape);
       tape.barrier();
-      tape.siluMultiply(after.pointer, ones, 4, 1);
+      tape.gate("silu", after.pointer, ones, 4, 1);
     }, 1);
     const once = 3 / (1 + Math.exp(-3));
     assert.ok(

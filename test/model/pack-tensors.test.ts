@@ -25,8 +25,7 @@ const plain = (length: number): Axis => ({ runs: 1, length, packedLength: length
 function jobOf(type: TensorType, bytes: Uint8Array, rows: Axis, columns?: Axis): PackJob {
   const shape = columns ? [sizeOf(rows), sizeOf(columns)] : [sizeOf(rows)];
   const entry = { name: type, type, shape, byteOffset: 0, byteLength: bytes.length, source: bytesSource(type, bytes) };
-  return { place: { layer: 0, role: "query" }, entry, rows, columns, interleaved: false, offset: 0,
-    factor: 1 };
+  return { place: { layer: 0, role: "query" }, entry, rows, columns, interleaved: false, offset: 0, factor: 1 };
 }
 
 /** Packs a fixture's rows as one matrix. @returns its rows as the core reads them, and as gguf-py does */

@@ -46,7 +46,7 @@ function check(model: Model, tensors: SafetensorsArrays, length: number): void {
   session.dispose();
 }
 
-for (const name of ["llama", "llama3", "yarn"]) {
+for (const name of ["llama", "llama3", "yarn", "phi3", "qwen3"]) {
   test(name, async () => {
     const model = await loadModel(familySource(name), { weights: "f32" });
     const tensors = familyRecords(name);

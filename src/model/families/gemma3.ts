@@ -17,7 +17,8 @@ export const gemma3: Family = {
   fromJson: (reader, basis) => {
     const { embeddingScale, layer } = gemmaDifference(basis);
     const parameters = reader.object("rope_parameters");
-    const { full_attention = parameters, sliding_attention = { rope_theta: reader.number("rope_local_base_freq") } } = parameters;
+    const { full_attention = parameters, sliding_attention = { rope_theta: reader.number("rope_local_base_freq") } } =
+      parameters;
     const common = {
       ...layer,
       norms: "both",

@@ -10,9 +10,7 @@ export const granite: Family = {
     embeddingScale: reader.number("embedding_multiplier", 1),
     residualScale: reader.number("residual_multiplier", 1),
     logitScale: 1 / reader.number("logits_scaling", 1),
-    layerPattern: [
-      { ...layer, biases: biasesOf(reader), attentionScale: reader.number("attention_multiplier", 1) },
-    ],
+    layerPattern: [{ ...layer, biases: biasesOf(reader), attentionScale: reader.number("attention_multiplier", 1) }],
   }),
   fromGguf: (reader, { layer }) => {
     /** 0 stands for what is not said. */

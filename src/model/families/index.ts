@@ -11,7 +11,18 @@ import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { smollm3 } from "./smollm3.ts";
 
-export const families: readonly Family[] = [gemma2, gemma3, granite, llama, mistral, olmo2, phi3, qwen2, qwen3, smollm3];
+export const families: readonly Family[] = [
+  gemma2,
+  gemma3,
+  granite,
+  llama,
+  mistral,
+  olmo2,
+  phi3,
+  qwen2,
+  qwen3,
+  smollm3,
+];
 
 /** Their names, for messages. */
 export const familyNames = families.map(({ name }) => name).join(", ");
