@@ -18,6 +18,11 @@ export function familySource(name: string): ModelSource {
   };
 }
 
+/** Where the same model lies as a GGUF, if there is one: made by tools/families-gguf.py. */
+export function familyGguf(name: string): string {
+  return `${folder}/${name}/model.gguf`;
+}
+
 /** What is recorded of a model; of some also, under `rerotated.`, what kept keys become in other places. */
 export function familyRecords(name: string): SafetensorsArrays {
   return readSafetensors(readFileSync(`${folder}/${name}/expected.safetensors`));
