@@ -86,7 +86,7 @@ function replay(engine: Engine, cache: KeyValueCache, tokens: Int32Array): reado
   const group = config.queryHeads / config.kvHeads;
   const recorder = new Recorder(core, config, ["queries", "keys", "normed"], tokens.length);
   recorder.batch(0, tokens.length, (record) =>
-    decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], record, hidden: false }),
+    decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], record }),
   );
   return Array.from({ length: config.layers }, (_, layer) => {
     const rotated = (part: "queries" | "keys", head: number, keyHead: number) => {
