@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
 import { bundle } from "./tools/bundle.mjs";
+import { rollDeclarations } from "./tools/declarations.mjs";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
 
@@ -36,12 +37,13 @@ async function compile(target) {
 
 /** Bundles the package and writes its types. */
 async function buildPackage() {
-  // Types are checked by `npm run check`; here they are only written.
+  // Types are checked by `npm run check`; here they are only written: one file, as all entries export the same.
   const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
-  const written = await bundlePackage();
+  const { written, exports } = await bundlePackage();
   await types;
+  await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports);
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/types"]);
+  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/siskin.d.ts"]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
 
@@ -72,7 +74,7 @@ function noSideEffects() {
   };
 }
 
-/** Bundles all entries. @returns the paths written */
+/** Bundles all entries. @returns the paths written, and the names that the package exports */
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
   const entries = {
@@ -99,7 +101,10 @@ async function bundlePackage() {
   const workers = await bundle(scripts, "dist", { ...shared, external: ["node:*"] });
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
-  return [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
+  return {
+    written: [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt"),
+    exports: metafile.outputs["dist/node.js"].exports,
+  };
 }
 
 /** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */

@@ -1,6 +1,6 @@
 /** RULER's needles in a haystack: words or UUIDs that have magic numbers, hidden in noise, prose or other needles. */
 import { essay } from "./essay.ts";
-import type { RulerTask } from "./ruler.ts";
+import type { RulerTask } from "./ruler-task.ts";
 import type { Draw } from "./words.ts";
 
 type Kind = "words" | "numbers" | "uuids";

@@ -1,7 +1,7 @@
 /** RULER's questions about real text: the documents that hold the answer among so many others (qa_1, qa_2). */
 import { ArgumentError } from "../errors.ts";
 import type { Corpus } from "./corpus.ts";
-import type { RulerTask } from "./ruler.ts";
+import type { RulerTask } from "./ruler-task.ts";
 
 const INSTRUCTION =
   "Answer the question based on the given documents. Only give me the answer and do not output any other words.";

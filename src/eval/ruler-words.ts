@@ -1,6 +1,7 @@
 /** RULER's tracing and counting: variables handed on in noise, and lists of words some of which appear more often. */
-import type { RulerTask } from "./ruler.ts";
+
 import { NOISE } from "./ruler-needles.ts";
+import type { RulerTask } from "./ruler-task.ts";
 import type { Draw } from "./words.ts";
 
 /** A chain of variables among noise, below an example of the same with its answer (RULER's vt). */

@@ -51,7 +51,7 @@ export async function attempt(
   const session = model.createSession({ scheme: cell.scheme, cache: cell.cache, contextSize });
   try {
     const inPass = cell.kept?.ratio !== undefined && press && press.kind !== "question" && cell.question === "known";
-    await readTask(session, cell, press, inPass ? [...tokens, ...asked] : tokens, task.question, signal);
+    await readTask(model, session, cell, press, inPass ? [...tokens, ...asked] : tokens, task.question, signal);
     const evidence = instead === task.text ? scoreEvidence(session, task, frame.head.length) : undefined;
     const entries = meanEntries(session);
     const rest = inPass ? frame.tail : question;
@@ -70,6 +70,7 @@ export async function attempt(
  * behind every chunk.
  */
 async function readTask(
+  model: Model,
   session: Session,
   { kept, question, chunkLength }: Cell,
   press: Press | undefined,
@@ -77,7 +78,7 @@ async function readTask(
   text: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { head } = session.model.frame;
+  const { head } = model.frame;
   const whole = [...head, ...Array.from(tokens)];
   if (!kept || !press) {
     // A model without a begin token may be given a text of no passages.
@@ -95,7 +96,7 @@ async function readTask(
 }
 
 function meanEntries(session: Session): number {
-  const { layers, kvHeads } = session.model.config;
+  const { layers, kvHeads } = session.config;
   let sum = 0;
   for (let layer = 0; layer < layers; layer++) {
     for (let head = 0; head < kvHeads; head++) sum += session.cacheLength(layer, head);

@@ -33,7 +33,7 @@ export function scoreEvidence(
   { evidence }: Pick<Task, "evidence">,
   offset: number,
 ): number | undefined {
-  const { layers, kvHeads } = session.model.config;
+  const { layers, kvHeads } = session.config;
   const wanted = new Set(
     evidence.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, index) => offset + first + index)),
   );
