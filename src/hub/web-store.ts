@@ -126,7 +126,11 @@ class Pieces {
         const index = Math.floor((offset + done) / PIECE);
         if (held?.index !== index) {
           const bytes = await this.#piece(index);
-          if (!bytes) throw new UnsupportedError(`${name}: was taken out of the cache while it was read`);
+          if (!bytes) {
+            // The next time it is fetched again.
+            await this.#cache.delete(this.#base);
+            throw new UnsupportedError(`${name}: a piece of it was taken out of the cache; load it again`);
+          }
           held = { index, bytes };
         }
         const start = offset + done - index * PIECE;
