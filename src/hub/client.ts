@@ -57,8 +57,11 @@ export async function listFiles(access: HubAccess, name: HubName): Promise<HubLi
   const { repository, revision } = name;
   const base = `${access.endpoint}/api/models/${repository}`;
   const answer = await ask(access, `${base}/revision/${encodeURIComponent(revision)}?blobs=true`);
-  // A mirror that knows only the older address.
-  if (answer.status === 404 && !answer.headers.has("x-error-code")) return listTree(access, name);
+  // Mirrors may know only the address of the tree, which says the same but the commit.
+  if (answer.status === 404) {
+    await answer.body?.cancel().catch(() => {});
+    return listTree(access, name);
+  }
   await checkAccess(answer, access, name);
   const { sha, siblings } = (await jsonOf(answer, access)) as { sha?: unknown; siblings?: unknown };
   const commit = commitOf(sha);
