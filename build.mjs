@@ -15,7 +15,9 @@ else for (const target of workerData) await compile(target);
 /** Compiles the core's flavours, unless they are newer than all that they are made of. */
 async function buildCore() {
   const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
-  const sources = readdirSync("assembly").map((name) => `assembly/${name}`);
+  const sources = readdirSync("assembly")
+    .map((name) => `assembly/${name}`)
+    .concat("src/core/layouts.ts");
   const newest = Math.max(...[...sources, "asconfig.json", "package-lock.json"].map(changed));
   const stale = Object.keys(targets).filter((target) => changed(targets[target].outFile) <= newest);
   const halves = [0, 1].map((half) => stale.filter((_, index) => index % 2 === half)).filter((half) => half.length);
