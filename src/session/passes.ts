@@ -57,7 +57,8 @@ export class Passes {
 
   /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
   get heldBack(): Int32Array {
-    return this.documentEnd ? this.engine.frameForTokens.goOn(this.documentEnd).head : noTokens;
+    const frame = this.documentEnd && this.engine.frameForTokens;
+    return frame?.goOn(this.documentEnd).head ?? noTokens;
   }
 
   /** Where a budget is to hold. */

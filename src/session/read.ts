@@ -101,10 +101,13 @@ export async function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const prompt = isTokenList(text) ? passes.engine.frameForTokens : passes.engine.frame;
+  const { engine } = passes;
+  const frame = isTokenList(text) ? engine.frameForTokens : engine.frame;
+  // Tokens are read without a tokenizer where nothing asks for text.
+  const unasked = !frame && press.kind !== "question" && options.questions === undefined;
   const questions: Int32Array[] = [];
-  for (const question of questionTexts(options.questions))
-    questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
+  for (const question of unasked ? [] : questionTexts(options.questions))
+    questions.push(joined(await gathered((frame ?? engine.frame).questionInSteps(question), signal)));
   const document = await documentTokens(text, passes, signal);
   const reading: Reading = {
     passes,

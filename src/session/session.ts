@@ -86,7 +86,7 @@ export class Session {
     return this.#engine.config;
   }
 
-  /** The model's tokenizer. */
+  /** The model's tokenizer. @throws FormatError where the model came without one */
   get tokenizer(): Tokenizer {
     return this.#engine.tokenizer;
   }
