@@ -7,6 +7,7 @@ import { type Cell, cellsOf, type Grid } from "../eval/grid.ts";
 import { type Kind, kinds } from "../eval/kinds.ts";
 import { loadModel } from "../runtimes/node.ts";
 import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
+import { pressFromFile } from "./press-file.ts";
 import { Progress } from "./progress.ts";
 
 interface EvalArguments extends ModelArguments {
@@ -15,6 +16,7 @@ interface EvalArguments extends ModelArguments {
   readonly budgets?: number[];
   readonly ratios?: number[];
   readonly methods?: string[];
+  readonly press?: string;
   readonly question: Cell["question"] | "both";
   readonly scheme: Scheme;
   readonly cache: CacheForm;
@@ -55,7 +57,8 @@ export function addEval(program: Command, signal: AbortSignal): void {
     .option("--lengths <tokens>", "lengths of the documents", list(positiveInteger))
     .option("--budgets <entries>", "cache entries that survive each chunk", list(positiveInteger))
     .option("--ratios <parts>", "instead of budgets: parts removed after one pass", list(numberBetween(0, 0.999)))
-    .option("--methods <names>", "presses by name, and all, which keeps the whole cache", list(String));
+    .option("--methods <names>", "presses by name, and all, which keeps the whole cache", list(String))
+    .option("--press <file>", "a press of your own beside them: the default export of a module");
   withThreads(
     withModel(command)
       .addOption(
@@ -85,10 +88,22 @@ async function runEval(options: EvalArguments, signal: AbortSignal): Promise<voi
   const { ratios = [], budgets = ratios.length > 0 ? [] : BUDGETS, methods = preset.methods } = options;
   const questions: Grid["questions"] = options.question === "both" ? ["known", "unknown"] : [options.question];
   const { scheme, cache, chunk: chunkLength } = options;
-  const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, cache, chunkLength });
+  const own = options.press === undefined ? undefined : await pressFromFile(options.press);
+  const cells = cellsOf({
+    tasks,
+    lengths,
+    methods: own ? [...methods, own.name] : methods,
+    budgets,
+    ratios,
+    questions,
+    scheme,
+    cache,
+    chunkLength,
+  });
   const progress = new Progress(options.progress === true);
   // Prose and plotting are loaded by those who measure.
   const { evaluate } = await import("../eval/evaluate.ts");
+  const { methodOf } = await import("../eval/methods.ts");
   const { markdownTables } = await import("../eval/table.ts");
   try {
     const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
@@ -97,6 +112,7 @@ async function runEval(options: EvalArguments, signal: AbortSignal): Promise<voi
         samples,
         seed,
         folder: options.out,
+        methods: (name) => (name === own?.name ? own.make : methodOf(name)),
         signal,
         onProgress: (done, total, next) => progress.measuring(done, total, next && describe(next)),
       });

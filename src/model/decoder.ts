@@ -55,6 +55,11 @@ export class Decoder {
     this.#expansion = new Expansion(core, config.layers, config.kvHeads, packedSizeOf(this.layout.head));
   }
 
+  /** What a layer's products of queries and keys are multiplied with before their softmax: in the forward pass and in presses. */
+  attentionScale(_layer: number): number {
+    return 1 / Math.sqrt(this.config.headSize);
+  }
+
   /**
    * Runs a batch and makes its text part of the cache.
    * @throws ArgumentError for a token outside the vocabulary, NumericError when hidden states are not finite,
@@ -181,7 +186,7 @@ export class Decoder {
   /** Writes tokens, segments, the layers' records and the rows' places. */
   #writeBatch(parts: WorkspaceParts, cache: KeyValueCache, batch: Batch, questions: readonly Int32Array[]): void {
     const core = this.#core;
-    const { layers, kvHeads, queryHeads, headSize } = this.config;
+    const { layers, kvHeads, queryHeads } = this.config;
     const textRows = batch.text.length;
     const segments: number[] = [];
     if (textRows) segments.push(0, textRows, 1, 0);
@@ -235,7 +240,7 @@ export class Decoder {
         group: queryHeads / kvHeads,
         headSize: packedSizeOf(this.layout.head),
         pageShift: PAGE_SHIFT,
-        scale: 1 / Math.sqrt(headSize),
+        scale: this.attentionScale(layer),
         statistics: batch.scoring ? parts.statistics : 0,
         scores,
         factors: batch.scoring?.factors ? parts.factors : 0,
