@@ -1,12 +1,13 @@
 /** Compresses a cache: shows it to a press and keeps what the press chooses. */
+
 import type { KeyValueCache } from "../cache/cache.ts";
+import type { Engine } from "../model/engine.ts";
 import type { Target } from "../press/budget.ts";
 import { arithmetic, cachedEntries, columns, type PassRecord } from "../press/entries.ts";
 import type { LayerSelection, ModelEntries, PressSteps, ReplayLayer, StepsPress } from "../press/press.ts";
 import { checkedSelections } from "../press/tools/results.ts";
 import { rowNorms } from "../press/tools/vectors.ts";
 import { rotate } from "../rotary/rotate.ts";
-import type { Model } from "./model.ts";
 import { Recorder } from "./recorder.ts";
 
 /** A press that goes on compressing after every pass of a session, and what it remembers. */
@@ -21,13 +22,13 @@ type PassFacts = Omit<PassRecord, "rows" | "queries">;
 
 /** The cache after a pass as presses see it. */
 export function viewCache(
-  model: Model,
+  engine: Engine,
   cache: KeyValueCache,
   tokens: Int32Array,
   recorder: Recorder,
   facts: PassFacts = { chunked: false, textLength: tokens.length },
 ): ModelEntries {
-  const { core, decoder, tokenizer } = model;
+  const { core, decoder, tokenizer } = engine;
   const queries = recorder.layers("queries");
   const record = { ...facts, queries, rows: queries.length > 0 ? recorder.rows : 0 };
   return {
@@ -37,18 +38,18 @@ export function viewCache(
     textLength: facts.textLength,
     // Asked for when it is needed: not every model has a frame.
     get frame() {
-      return model.frame;
+      return engine.frame;
     },
     encode: (text) => tokenizer.encode(text),
-    replay: (replayed) => replay(model, cache, replayed),
+    replay: (replayed) => replay(engine, cache, replayed),
   };
 }
 
 /** Keeps what a press chose, in the cache itself. @throws ArgumentError, MemoryError; the cache is then as it was */
-export function keepSelected(model: Model, cache: KeyValueCache, selections: readonly LayerSelection[]): void {
+export function keepSelected(engine: Engine, cache: KeyValueCache, selections: readonly LayerSelection[]): void {
   cache.keep(
     (layer, head) => selections[layer]!.kept[head]!,
-    model.decoder.rotations,
+    engine.decoder.rotations,
     (layer, head) => ({ keys: selections[layer]!.keys?.[head], values: selections[layer]!.values?.[head] }),
   );
 }
@@ -59,7 +60,7 @@ export function keepSelected(model: Model, cache: KeyValueCache, selections: rea
  * @returns what it is then; the one given has not changed
  */
 export function stepOngoing(
-  model: Model,
+  engine: Engine,
   cache: KeyValueCache,
   checkLive: () => void,
   ongoing: Ongoing,
@@ -68,13 +69,13 @@ export function stepOngoing(
   const steps = ongoing.steps.fork();
   const selections = steps.step(view, ongoing.target, view.tokens.length);
   checkLive();
-  if (selections) keepSelected(model, cache, checkedSelections(ongoing.press.name, view, selections));
+  if (selections) keepSelected(engine, cache, checkedSelections(ongoing.press.name, view, selections));
   return { ...ongoing, steps };
 }
 
 /** Runs tokens behind the cache, as a question is, and keeps what enters attention. */
-function replay(model: Model, cache: KeyValueCache, tokens: Int32Array): readonly ReplayLayer[] {
-  const { core, decoder, config } = model;
+function replay(engine: Engine, cache: KeyValueCache, tokens: Int32Array): readonly ReplayLayer[] {
+  const { core, decoder, config } = engine;
   const { headSize } = config;
   const group = config.queryHeads / config.kvHeads;
   const recorder = new Recorder(core, config, ["queries", "keys", "normed"], tokens.length);

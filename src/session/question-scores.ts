@@ -2,8 +2,8 @@
 import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import type { Recording } from "../model/batch.ts";
+import type { Engine } from "../model/engine.ts";
 import type { QuestionNeeds } from "../press/press.ts";
-import type { Model } from "./model.ts";
 
 /**
  * Runs a chunk, which enters the cache, and the questions behind it, each blind to the others.
@@ -12,7 +12,7 @@ import type { Model } from "./model.ts";
  * @throws MemoryError, NumericError; the cache is then as it was
  */
 export function readWithQuestions(
-  { core, decoder }: Model,
+  { core, decoder }: Engine,
   cache: KeyValueCache,
   chunk: Int32Array,
   questions: readonly Int32Array[],

@@ -96,7 +96,7 @@ export async function checkedReading(
     throw new ArgumentError(`onProgress should be a function and is ${show(onProgress)}`);
   }
   const budget = targetOf(options, press, passes.room, DEFAULT_BUDGET);
-  const prompt = isTokenList(text) ? passes.model.frameForTokens : passes.model.frame;
+  const prompt = isTokenList(text) ? passes.engine.frameForTokens : passes.engine.frame;
   const questions: Int32Array[] = [];
   for (const question of questionTexts(options.questions))
     questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
@@ -175,12 +175,14 @@ function neverFull({ press, target, tokensTotal, passes: { cache } }: Reading): 
 
 /** Whether every head has room within its budget. */
 function fits(cache: KeyValueCache, target: Target, tokens: number): boolean {
-  if (target.most === undefined || cache.longest + tokens > target.most) return false;
-  const length = () => cache.longest + tokens;
-  return Array.from({ length: cache.layers }, (_, layer) => layer).every((layer) =>
-    Array.from({ length: cache.kvHeads }, (_, head) => head).every(
-      (head) => length() <= target.share({ layer, length }, head),
-    ),
+  return target.most !== undefined && allKeep(cache, target, cache.longest + tokens);
+}
+
+/** Whether the budget of every head is of so many entries at least. */
+function allKeep({ layers, kvHeads }: KeyValueCache, target: Target, count: number): boolean {
+  const heads = Array.from({ length: layers * kvHeads }, (_, index) => index);
+  return heads.every(
+    (index) => target.share({ layer: Math.floor(index / kvHeads), length: () => count }, index % kvHeads) >= count,
   );
 }
 
@@ -196,24 +198,24 @@ function readChunk(
   checkLive: () => void,
 ): Ongoing | undefined {
   const { passes, press, target, questions, tokensTotal } = reading;
-  const { model, cache, ongoing } = passes;
+  const { engine, cache, ongoing } = passes;
   checkRoom(reading, chunk.length);
   const chooses = course !== undefined || !fits(cache, target, chunk.length);
   const { queryRows = 0, questions: wanted } = (chooses && press.needs) || {};
   const rows = Math.max(queryRows, ongoing?.press.needs?.queryRows ?? 0);
-  const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
+  const recorder = new Recorder(engine.core, engine.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
   let questionScores: PassRecord["questionScores"];
   recorder.batch(0, chunk.length, (record) => {
-    if (wanted) questionScores = readWithQuestions(model, cache, chunk, questions, wanted, record);
-    else model.decoder.forward(cache, { text: chunk, record, hidden: false });
+    if (wanted) questionScores = readWithQuestions(engine, cache, chunk, questions, wanted, record);
+    else engine.decoder.forward(cache, { text: chunk, record, hidden: false });
   });
-  const view = viewCache(model, cache, chunk, recorder, { chunked: true, textLength: tokensTotal, questionScores });
+  const view = viewCache(engine, cache, chunk, recorder, { chunked: true, textLength: tokensTotal, questionScores });
   if (chooses) {
     const selections = selectAll(press, view, target, course);
     checkLive();
-    keepSelected(model, cache, selections);
+    keepSelected(engine, cache, selections);
   }
-  return ongoing && stepOngoing(model, cache, checkLive, ongoing, view);
+  return ongoing && stepOngoing(engine, cache, checkLive, ongoing, view);
 }
 
 function checkReading(reading: Reading): void {
@@ -232,6 +234,11 @@ function checkReading(reading: Reading): void {
   if (press.needs?.questions) {
     if (questions.length === 0) {
       throw new ArgumentError(`The ${press.name} press needs at least one question to read for`);
+    }
+    if (target.most !== undefined && !allKeep(cache, target, target.most)) {
+      throw new ArgumentError(
+        `The ${press.name} press needs one budget for all heads: questions are asked of all together`,
+      );
     }
     if (!cache.isEven) {
       throw new ContextError(`The ${press.name} press cannot go on where heads hold different numbers of entries`);
