@@ -1,5 +1,7 @@
 /** The paged key/value cache of one session: for every layer and KV head its own entries, positions and pages. */
 import type { Core } from "../core/core.ts";
+import { HeadRecord } from "../core/layouts.ts";
+import { bytesOf } from "../core/words.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
@@ -10,9 +12,6 @@ import { Positions } from "./positions.ts";
 
 /** Which rotation cached keys carry: `contiguous` turns survivors to 0..n-1; `original` leaves them where they stood. */
 export type Scheme = "contiguous" | "original";
-
-/** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
-export const HEAD_ENTRY_BYTES = 16;
 
 /** What a cache was when an attempt to change it began, and what was put aside since. */
 interface Attempt {
@@ -139,7 +138,7 @@ export class KeyValueCache {
     }
     this.#growTable(longest);
     const count = this.#heads.length;
-    const pagesStart = this.#table + count * HEAD_ENTRY_BYTES;
+    const pagesStart = this.#table + count * bytesOf(HeadRecord);
     const entries = this.#core.i32(this.#table, count * 4);
     const addresses = this.#core.u32(pagesStart, count * this.#pageCapacity);
     for (let index = 0; index < count; index++) {
@@ -344,7 +343,7 @@ export class KeyValueCache {
 
   #tableBytes(pageCapacity: number): number {
     // The allocator gives out multiples of 64.
-    return Math.ceil((pageCapacity && this.#heads.length * (HEAD_ENTRY_BYTES + pageCapacity * 4)) / 64) * 64;
+    return Math.ceil((pageCapacity && this.#heads.length * (bytesOf(HeadRecord) + pageCapacity * 4)) / 64) * 64;
   }
 
   #growTable(pages: number): void {

@@ -1,6 +1,7 @@
 /** Where the pages of an 8-bit cache stand as f32 while many rows read them: one layer's at a time. */
 import type { Core } from "../core/core.ts";
-import { HEAD_ENTRY_BYTES } from "./cache.ts";
+import { HeadRecord } from "../core/layouts.ts";
+import { bytesOf } from "../core/words.ts";
 import { PAGE_ENTRIES } from "./page-form.ts";
 
 /** Grows to the longest cache it has served. */
@@ -31,7 +32,7 @@ export class Expansion {
     let longest = 1;
     for (let head = 0; head < heads; head++) longest = Math.max(longest, entries[head * 4 + 1]!);
     this.#ensure(Math.ceil(longest / PAGE_ENTRIES));
-    const lists = this.#pointer + heads * HEAD_ENTRY_BYTES;
+    const lists = this.#pointer + heads * bytesOf(HeadRecord);
     const listBytes = this.#pages * 4;
     for (let head = 0; head < heads; head++) entries[head * 4] = lists + (head % this.#kvHeads) * listBytes;
     core.i32(this.#pointer, heads * 4).set(entries);
@@ -48,7 +49,7 @@ export class Expansion {
   #ensure(pages: number): void {
     if (pages <= this.#pages) return;
     this.dispose();
-    const tableBytes = this.#layers * this.#kvHeads * HEAD_ENTRY_BYTES;
+    const tableBytes = this.#layers * this.#kvHeads * bytesOf(HeadRecord);
     const headerBytes = Math.ceil((tableBytes + this.#kvHeads * pages * 4) / 64) * 64;
     this.#pointer = this.#core.allocate(headerBytes + this.#kvHeads * pages * this.#pageBytes);
     this.#pages = pages;

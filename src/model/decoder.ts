@@ -1,14 +1,14 @@
 /** The decoder's forward pass: a batch of rows through all layers, over a session's cache. */
 import type { KeyValueCache } from "../cache/cache.ts";
-import { HEAD_ENTRY_BYTES } from "../cache/cache.ts";
 import { Expansion } from "../cache/expansion.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { PAGE_SHIFT } from "../cache/page-form.ts";
-import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../core/attention-layer.ts";
 import { packedSizeOf, sizeOf, unpackRows } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
+import { HeadRecord, LayerRecord, SegmentRecord } from "../core/layouts.ts";
 import { Tape } from "../core/tape.ts";
 import type { Team } from "../core/team.ts";
+import { bitsOf, bytesOf, wordsOf, writeRecord } from "../core/words.ts";
 import { NumericError } from "../errors.ts";
 import type { RotaryFrequencies } from "../rotary/frequencies.ts";
 import { RotationRows } from "../rotary/rotation-rows.ts";
@@ -189,11 +189,13 @@ export class Decoder {
     const { layers, kvHeads, queryHeads } = this.config;
     const textRows = batch.text.length;
     const segments: number[] = [];
-    if (textRows) segments.push(0, textRows, 1, 0);
+    const segment = (firstRow: number, rows: number, inPages: number) =>
+      segments.push(...wordsOf(SegmentRecord, { firstRow, rows, inPages, unused: 0 }));
+    if (textRows) segment(0, textRows, 1);
     let row = textRows;
     let longest = textRows;
     for (const question of questions) {
-      segments.push(row, question.length, 0, 0);
+      segment(row, question.length, 0);
       row += question.length;
       longest = Math.max(longest, textRows + question.length);
     }
@@ -228,26 +230,26 @@ export class Decoder {
         const { target } = batch.scoring;
         core.u32(scores, kvHeads).set(Array.from({ length: kvHeads }, (_, head) => target(layer, head)));
       }
-      writeAttentionLayer(core, parts.layers + layer * ATTENTION_LAYER_BYTES, {
+      writeRecord(core, parts.layers + layer * bytesOf(LayerRecord), LayerRecord, {
         queries: parts.queries,
         keys: parts.keys,
         values: parts.values,
         outputs: parts.attended,
-        heads: heads + layer * kvHeads * HEAD_ENTRY_BYTES,
+        heads: heads + layer * kvHeads * bytesOf(HeadRecord),
         segments: parts.segments,
-        segmentCount: segments.length / 4,
+        segmentCount: segments.length / SegmentRecord.words,
         kvHeads,
         group: queryHeads / kvHeads,
         headSize: packedSizeOf(this.layout.head),
         pageShift: PAGE_SHIFT,
-        scale: this.attentionScale(layer),
+        scale: bitsOf(this.attentionScale(layer)),
         statistics: batch.scoring ? parts.statistics : 0,
         scores,
         factors: batch.scoring?.factors ? parts.factors : 0,
-        stored: table + layer * kvHeads * HEAD_ENTRY_BYTES,
+        stored: table + layer * kvHeads * bytesOf(HeadRecord),
         rotations: rotations.pointer,
         shortRotations,
-        keyFactor: this.frequencies.attentionFactor,
+        keyFactor: bitsOf(this.frequencies.attentionFactor),
       });
     }
   }

@@ -1,9 +1,10 @@
 /** The decoder's intermediate results for a batch of rows: one stretch of the core's memory, cut into named parts. */
 
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
-import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
+import { LayerRecord } from "../core/layouts.ts";
+import { bytesOf } from "../core/words.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout } from "./layout.ts";
 
@@ -117,7 +118,7 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
     gate: rows * feedForwardWidth * 4,
     up: rows * feedForwardWidth * 4,
     rowParts: core.kernels.rowPartsBytes(queryHeads, packedSizeOf(layout.head)),
-    layers: layers * ATTENTION_LAYER_BYTES,
+    layers: layers * bytesOf(LayerRecord),
     scores: layers * kvHeads * 4,
     rotationCell: 4,
   };

@@ -12,7 +12,19 @@ const test = suite("eval --press");
 const folder = mkdtempSync(join(tmpdir(), "siskin-press-"));
 test.after(() => rmSync(folder, { recursive: true }));
 
-const small = ["--methods", "all", "--tasks", "keys", "--lengths", "500", "--budgets", "96", "--samples", "1"];
+const small = [
+  "--methods",
+  "all",
+  "--tasks",
+  "keys",
+  "--lengths",
+  "500",
+  "--budgets",
+  "96",
+  "--documents",
+  "1",
+  "--no-baselines",
+];
 const evaluate = (file: string) =>
   promisify(execFile)(process.execPath, ["dist/cli.js", "eval", "--press", file, ...small]);
 
