@@ -7,9 +7,9 @@ import { type Command, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { SiskinError } from "../errors.ts";
-import type { PassPress, QuestionPress } from "../press/press.ts";
+import type { PassPress } from "../press/press.ts";
 import { press } from "../press/registry.ts";
-import { readingPress } from "../press/tools/check.ts";
+import { checkPress } from "../press/tools/check-press.ts";
 import { type LoadProgress, loadModel } from "../runtimes/node.ts";
 import type { Model } from "../session/model.ts";
 import type { ReadProgress } from "../session/read.ts";
@@ -27,7 +27,7 @@ interface AskArguments extends ModelArguments {
   readonly save?: string;
   readonly budget?: number;
   readonly chunk: number;
-  readonly press: PassPress | QuestionPress;
+  readonly press: PassPress;
   readonly scheme: Scheme;
   readonly cache: CacheForm;
   readonly show?: "kept";
@@ -55,7 +55,7 @@ export function addAsk(program: Command, signal: AbortSignal): void {
     .addOption(
       new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")
         .default(press("siskin"), "siskin")
-        .argParser((name) => readingPress(press(name))),
+        .argParser(readingPress),
     )
     .addOption(
       new Option(
@@ -127,6 +127,13 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
   } finally {
     progress.end();
   }
+}
+
+/** A method by its name. @throws ArgumentError for one that compresses while decoding */
+function readingPress(name: string): PassPress {
+  const made = press(name);
+  checkPress(made, ["score", "select", "model"], "press of ask");
+  return made;
 }
 
 /** Reads the document. @returns seconds that it took */

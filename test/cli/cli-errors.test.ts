@@ -35,7 +35,7 @@ const cases: [words: string[], message: RegExp][] = [
   [ask("--budget", "5000"), /5000.*window has 4096/],
   [["ask", "Who?", "--document", "examples/documents/story.txt", "--scheme", "original"], /15897.*window of 4096/],
   [ask("--press", "best"), /no press "best".*finch.*siskin/],
-  [ask("--press", "adakv"), /adakv press needs its parameter press/],
+  [ask("--press", "adakv"), /adakv needs its option press/],
   [ask("--scheme", "stale"), /--scheme.*stale.*contiguous, original/],
   [ask("--threads", "0"), /--threads.*'0'/],
   [ask("--model", join(folder, "none")), /none.*config\.json/],
