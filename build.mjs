@@ -15,7 +15,9 @@ else for (const target of workerData) await compile(target);
 /** Compiles the core's flavours, unless they are newer than all that they are made of. */
 async function buildCore() {
   const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
-  const sources = readdirSync("assembly").map((name) => `assembly/${name}`);
+  const sources = readdirSync("assembly")
+    .map((name) => `assembly/${name}`)
+    .concat("src/core/layouts.ts");
   const newest = Math.max(...[...sources, "asconfig.json", "package-lock.json"].map(changed));
   const stale = Object.keys(targets).filter((target) => changed(targets[target].outFile) <= newest);
   const halves = [0, 1].map((half) => stale.filter((_, index) => index % 2 === half)).filter((half) => half.length);
@@ -37,13 +39,19 @@ async function compile(target) {
 
 /** Bundles the package and writes its types. */
 async function buildPackage() {
-  // Types are checked by `npm run check`; here they are only written: one file, as all entries export the same.
+  // Types are checked by `npm run check`; here they are only written: one file for all runtimes, whose entries export the same.
   const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
   const { written, exports } = await bundlePackage();
   await types;
-  await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports);
+  await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports("node"));
+  await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exports("engine-node"));
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/siskin.d.ts"]);
+  const kept = new Set([
+    ...written,
+    ...Object.values(targets).map(({ outFile }) => outFile),
+    "dist/siskin.d.ts",
+    "dist/engine.d.ts",
+  ]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
 
@@ -74,7 +82,7 @@ function noSideEffects() {
   };
 }
 
-/** Bundles all entries. @returns the paths written, and the names that the package exports */
+/** Bundles all entries. @returns the paths written, and the names that an entry exports */
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
   const entries = {
@@ -83,6 +91,10 @@ async function bundlePackage() {
     workerd: "src/runtimes/workerd.ts",
     "edge-light": "src/runtimes/edge-light.ts",
     cli: "src/cli/main.ts",
+    "engine-node": "src/worker/node.ts",
+    "engine-web": "src/worker/web.ts",
+    "engine-worker-node": "src/worker/host-node.ts",
+    "engine-worker-web": "src/worker/host-web.ts",
   };
   const shared = { target: "es2022", platform: "neutral", sourcemap: true };
   const metafile = await bundle(entries, "dist", {
@@ -103,7 +115,7 @@ async function bundlePackage() {
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
   return {
     written: [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt"),
-    exports: metafile.outputs["dist/node.js"].exports,
+    exports: (entry) => metafile.outputs[`dist/${entry}.js`].exports,
   };
 }
 

@@ -3,7 +3,8 @@ import benny from "benny";
 import { loadCore, scope, Tensor } from "siskin";
 
 await loadCore();
-const drawn = (...shape) => Tensor.from(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, Math.random), shape);
+const drawn = (...shape) =>
+  Tensor.from(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, Math.random), shape);
 const [matrix, other] = [drawn(256, 576), drawn(576, 576)];
 const keys = drawn(3, 4096, 64);
 const kept = Int32Array.from({ length: 1024 }, (_, index) => index * 4);

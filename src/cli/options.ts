@@ -6,7 +6,7 @@ import type { LoadOptions } from "../model/load-options.ts";
 
 /** How a model is loaded, as the command line says it. */
 export interface ModelArguments {
-  /** A folder, a .gguf file or a URL. */
+  /** A folder, a .gguf file, a URL or a name on the Hub. */
   readonly model: string;
   readonly weights: NonNullable<LoadOptions["weights"]>;
   readonly threads: number | "auto";
@@ -19,7 +19,10 @@ const embeddedModel = dirname(fileURLToPath(new URL("../models/nano/config.json"
 export function withModel(command: Command): Command {
   return command
     .addOption(
-      new Option("--model <path>", "a folder, a .gguf file or a URL").default(embeddedModel, "the embedded nano"),
+      new Option(
+        "--model <path>",
+        "a folder, a .gguf file, a URL, or a name on the Hugging Face Hub: org/name[:Q4_K_M]",
+      ).default(embeddedModel, "the embedded nano"),
     )
     .addOption(
       new Option("--weights <form>", "how weights are held; fewer bits are faster and less exact")

@@ -20,8 +20,8 @@ export class Progress {
     this.#shown = this.#terminal || always;
   }
 
-  loading({ bytesRead, bytesTotal }: LoadProgress): void {
-    this.#line(`loading ${bytes(bytesRead)} of ${bytes(bytesTotal)}`);
+  loading({ stage, bytesRead, bytesTotal }: LoadProgress): void {
+    this.#line(`${stage}ing ${bytes(bytesRead)} of ${bytes(bytesTotal)}`);
   }
 
   /** @param seconds since reading began */
