@@ -106,7 +106,7 @@ async function bundlePackage() {
     chunkNames: "siskin-[hash]",
     conditions: ["import"],
     mainFields: ["module", "main"],
-    external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "fs", "commander", "html-to-text", "unpdf", "*.wasm", "*.wasm?module"],
     // The package's main entry imports node:fs, which browsers and edge isolates lack.
     alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
     plugins: [noSideEffects()],

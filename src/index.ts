@@ -23,11 +23,12 @@ export type {
 export { type PressName, press, pressNames } from "./press/registry.ts";
 export type { DocumentText } from "./session/document.ts";
 export type { EndlessOptions } from "./session/endless.ts";
-export type { GenerateOptions } from "./session/generate.ts";
+export type { AnswerEnd, GenerateOptions } from "./session/generate.ts";
 export type { Model } from "./session/model.ts";
 export type { ReadOptions, ReadProgress } from "./session/read.ts";
 export type { SamplingOptions } from "./session/sampling.ts";
 export type { Session, SessionOptions } from "./session/session.ts";
+export type { AnswerReview, Source } from "./session/sources.ts";
 export type { Range } from "./tensor/arrange.ts";
 export type { RotationOptions } from "./tensor/rotation.ts";
 export { scope } from "./tensor/scope.ts";

@@ -27,6 +27,7 @@ import {
 } from "./generate.ts";
 import { Passes } from "./passes.ts";
 import { checkedReading, READ_OPTIONS, type ReadOptions, readChunks } from "./read.ts";
+import { type AnswerReview, sourcesOf } from "./sources.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
 const NOTHING_READ = { hiddenState: undefined, documentEnd: undefined };
@@ -164,9 +165,7 @@ export class Session {
       passes.pass(list, undefined, passes.ongoing, (logits, first, count) => {
         for (let row = 0; row < count && first + row + 1 < list.length; row++) {
           const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
-          const largest = values.reduce((a, b) => Math.max(a, b));
-          const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
-          result[first + row] = largest + Math.log(sum) - values[list[first + row + 1]!]!;
+          result[first + row] = negativeLogLikelihood(values, list[first + row + 1]!);
         }
       });
       return result;
@@ -264,6 +263,34 @@ export class Session {
       const logits = fork.prefill(joined(await gathered(steps, generation.signal)));
       const { makeRoom, decode } = fork.#target(undefined);
       yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
+    } finally {
+      fork.dispose();
+    }
+  }
+
+  /**
+   * Looks again at an answer to a question about what was read: how likely the model holds it, and where it comes from.
+   * On a fork, as `ask`; it costs what reading question and answer costs.
+   * @throws ArgumentError for what is no text; otherwise as `read`
+   */
+  async review(question: string, answer: string): Promise<AnswerReview> {
+    for (const text of [question, answer]) {
+      if (typeof text !== "string") throw new ArgumentError(`Question and answer are strings, not ${show(text)}`);
+    }
+    const { frame, tokenizer } = this.#engine;
+    const fork = this.fork();
+    try {
+      const end = fork.absolutePosition;
+      const tokens = tokenizer.encode(answer);
+      const asked =
+        end === 0 ? frame.aloneInSteps(question) : frame.questionInSteps(question, fork.#passes.documentEnd);
+      const logits = fork.prefill(joined(await gathered(asked)));
+      if (tokens.length === 0) return { likelihood: 0, sources: [] };
+      const { cache } = fork.#passes;
+      const sources = fork.#step(() => sourcesOf(this.#engine, cache, tokens, frame.head.length, end));
+      const rest = fork.negativeLogLikelihoods(tokens);
+      const surprise = rest.reduce((sum, value) => sum + value, negativeLogLikelihood(logits, tokens[0]!));
+      return { likelihood: Math.exp(-surprise / tokens.length), sources };
     } finally {
       fork.dispose();
     }
@@ -407,4 +434,11 @@ export class Session {
     if (this.#disposed) throw new DisposedError("This session has been disposed");
     return this.#passes;
   }
+}
+
+/** @param logits [vocabulary] @returns in nats */
+function negativeLogLikelihood(logits: Float32Array, token: number): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, value) => total + Math.exp(value - largest), 0);
+  return largest + Math.log(sum) - logits[token]!;
 }
