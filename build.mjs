@@ -39,13 +39,21 @@ async function compile(target) {
 
 /** Bundles the package and writes its types. */
 async function buildPackage() {
-  // Types are checked by `npm run check`; here they are only written: one file, as all entries export the same.
+  // Types are checked by `npm run check`; here they are only written: one file for all runtimes, whose entries export the same.
   const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
   const { written, exports } = await bundlePackage();
   await types;
-  await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports);
+  await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports("node"));
+  await rollDeclarations(".types/press.d.ts", "dist/press.d.ts", exports("press"));
+  await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exports("engine-node"));
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/siskin.d.ts"]);
+  const kept = new Set([
+    ...written,
+    ...Object.values(targets).map(({ outFile }) => outFile),
+    "dist/siskin.d.ts",
+    "dist/engine.d.ts",
+    "dist/press.d.ts",
+  ]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
 
@@ -76,7 +84,7 @@ function noSideEffects() {
   };
 }
 
-/** Bundles all entries. @returns the paths written, and the names that the package exports */
+/** Bundles all entries. @returns the paths written, and the names that an entry exports */
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
   const entries = {
@@ -84,7 +92,12 @@ async function bundlePackage() {
     browser: "src/runtimes/browser.ts",
     workerd: "src/runtimes/workerd.ts",
     "edge-light": "src/runtimes/edge-light.ts",
+    press: "src/press.ts",
     cli: "src/cli/main.ts",
+    "engine-node": "src/worker/node.ts",
+    "engine-web": "src/worker/web.ts",
+    "engine-worker-node": "src/worker/host-node.ts",
+    "engine-worker-web": "src/worker/host-web.ts",
   };
   const shared = { target: "es2022", platform: "neutral", sourcemap: true };
   const metafile = await bundle(entries, "dist", {
@@ -93,7 +106,7 @@ async function bundlePackage() {
     chunkNames: "siskin-[hash]",
     conditions: ["import"],
     mainFields: ["module", "main"],
-    external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "fs", "commander", "html-to-text", "unpdf", "*.wasm", "*.wasm?module"],
     // The package's main entry imports node:fs, which browsers and edge isolates lack.
     alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
     plugins: [noSideEffects()],
@@ -105,7 +118,7 @@ async function bundlePackage() {
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
   return {
     written: [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt"),
-    exports: metafile.outputs["dist/node.js"].exports,
+    exports: (entry) => metafile.outputs[`dist/${entry}.js`].exports,
   };
 }
 

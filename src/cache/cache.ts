@@ -20,6 +20,8 @@ export interface CacheLayers {
   readonly kvHeads: number;
   /** How a layer's keys turn in a text of so many tokens. */
   turning(layer: number, length: number): Turning;
+  /** Whether that depends on the length. */
+  readonly byLength: boolean;
   /** How many entries a token sees in a layer, itself included; undefined: all. */
   window(layer: number): number | undefined;
 }
@@ -123,15 +125,26 @@ export class KeyValueCache {
     return this.#mixed && this.#shape.window(layer) !== undefined;
   }
 
-  /** Entries of the head that holds most. */
-  get longest(): number {
-    return this.#heads.reduce((longest, head) => Math.max(longest, head.length), 0);
+  /** The layers that presses choose for. */
+  get chosenLayers(): number[] {
+    return Array.from({ length: this.layers }, (_, layer) => layer).filter((layer) => !this.keepsWindow(layer));
   }
 
-  /** Whether all heads that presses choose for hold the same number of entries. */
+  /** The heads that presses choose for. */
+  get #chosenHeads(): readonly CachedHead[] {
+    if (!this.#mixed) return this.#heads;
+    return this.#heads.filter((_, index) => !this.keepsWindow(Math.floor(index / this.kvHeads)));
+  }
+
+  /** Entries of the head that holds most, of those that presses choose for. */
+  get longest(): number {
+    return this.#chosenHeads.reduce((longest, head) => Math.max(longest, head.length), 0);
+  }
+
+  /** Whether these heads all hold the same number of entries. */
   get isEven(): boolean {
-    const chosen = this.#heads.filter((_, index) => !this.keepsWindow(Math.floor(index / this.kvHeads)));
-    return chosen.every((head) => head.length === chosen[0]!.length);
+    const heads = this.#chosenHeads;
+    return heads.every((head) => head.length === heads[0]!.length);
   }
 
   /** Whether any head still holds the last token read. */
@@ -203,17 +216,14 @@ export class KeyValueCache {
    * @throws MemoryError; within an attempt that `keeps`, the cache is then as it was
    */
   expect(tokens: number): void {
-    const length = Math.max(
-      this.#textLength,
-      (this.scheme === "contiguous" ? this.longest : this.#absolutePosition) + tokens,
-    );
     const before = this.#textLength;
+    const length = this.#lengthWith(tokens);
+    const turns = this.wouldTurn(tokens);
     this.#textLength = length;
-    if (!this.wouldTurn(length, before) || this.form === "q8") return;
+    if (!turns || this.form === "q8") return;
     const rowBytes = this.#pool.pageBytes / PAGE_ENTRIES / 2;
     const dimensions = rowBytes / 4;
-    this.#core.borrow(PAGE_ENTRIES * (rowBytes + 4), (rotations) => {
-      const indices = rotations + PAGE_ENTRIES * rowBytes;
+    this.#core.borrow({ rotations: PAGE_ENTRIES * rowBytes, indices: PAGE_ENTRIES * 4 }, ({ rotations, indices }) => {
       this.#core.i32(indices, PAGE_ENTRIES).set(Array.from({ length: PAGE_ENTRIES }, (_, row) => row));
       for (const [index, head] of this.#heads.entries()) {
         const layer = Math.floor(index / this.kvHeads);
@@ -235,8 +245,14 @@ export class KeyValueCache {
     });
   }
 
-  /** Whether keys turn otherwise in a text of `length` tokens than in one of `before`; default what the cache is ready for. */
-  wouldTurn(length: number, before = this.#textLength): boolean {
+  #lengthWith(tokens: number): number {
+    return Math.max(this.#textLength, (this.scheme === "contiguous" ? this.longest : this.#absolutePosition) + tokens);
+  }
+
+  /** Whether `tokens` more make keys that are there turn by other frequencies. */
+  wouldTurn(tokens: number): boolean {
+    if (!this.#shape.byLength) return false;
+    const [before, length] = [this.#textLength, this.#lengthWith(tokens)];
     return this.#heads.some((head, index) => {
       if (head.length === 0) return false;
       const layer = Math.floor(index / this.kvHeads);
@@ -259,15 +275,16 @@ export class KeyValueCache {
     }
     this.#growTable(longest);
     const count = this.#heads.length;
-    const pagesStart = this.#table + count * bytesOf(HeadRecord);
-    const entries = this.#core.i32(this.#table, count * 4);
-    const addresses = this.#core.u32(pagesStart, count * this.#pageCapacity);
+    const { words, pages, entries, rotationBase: base } = HeadRecord;
+    const table = this.#core.u32(this.#table, count * (words + this.#pageCapacity));
     for (let index = 0; index < count; index++) {
       const head = this.#heads[index]!;
-      entries[index * 4] = pagesStart + index * this.#pageCapacity * 4;
-      entries[index * 4 + 1] = head.length + rows;
-      entries[index * 4 + 2] = this.#nextPosition(head);
-      addresses.set(head.pages, index * this.#pageCapacity);
+      const record = index * words;
+      const list = count * words + index * this.#pageCapacity;
+      table[record + entries] = head.length + rows;
+      table[record + base] = this.#nextPosition(head);
+      if (head.listed === 0) table[record + pages] = this.#table + list * 4;
+      for (; head.listed < head.pages.length; head.listed++) table[list + head.listed] = head.pages[head.listed]!;
     }
     return this.#table;
   }
@@ -337,8 +354,7 @@ export class KeyValueCache {
       else head.replace(index, page);
     }
     if (this.#table && table !== this.#table) this.#core.free(this.#table);
-    this.#table = table;
-    this.#pageCapacity = pageCapacity;
+    this.#useTable(table, pageCapacity);
     this.#absolutePosition = absolutePosition;
     this.#textLength = textLength;
   }
@@ -397,16 +413,16 @@ export class KeyValueCache {
     });
     const pages = this.#pool.takeAll(plans.reduce((sum, { pages }) => sum + pages, 0));
     const mostPages = this.#heads.reduce((most, head) => Math.max(most, head.pages.length), 0);
-    const listBytes = Math.ceil(((2 * mostPages + this.longest) * 4) / 64) * 64;
+    const sizes = { lists: (2 + PAGE_ENTRIES) * mostPages * 4, work: this.#pool.form.writeBytes };
     try {
-      this.#core.borrow(listBytes + this.#pool.form.writeBytes, (scratch) => {
+      this.#core.borrow(sizes, ({ lists, work }) => {
         for (const [index, head] of this.#heads.entries()) {
           const { list, content, gathers, layer } = chosen[index]!;
           const plan = plans[index]!;
           const fresh = pages.splice(0, plan.pages);
           if (plan.copies.length > 0) head.own(plan.copies, fresh.splice(0, plan.copies.length));
-          head.rewrite(list, content, this.turning(layer), scratch + listBytes);
-          if (gathers) head.gather(list, fresh, this.#renumbering(head, layer), scratch);
+          head.rewrite(list, content, this.turning(layer), work);
+          if (gathers) head.gather(list, fresh, this.#renumbering(head, layer), lists);
         }
       });
     } finally {
@@ -526,8 +542,14 @@ export class KeyValueCache {
     const capacity = Math.max(4, 2 ** Math.ceil(Math.log2(pages + 1)));
     const table = this.#core.allocate(this.#tableBytes(capacity));
     if (this.#table && this.#table !== this.#attempt?.table) this.#core.free(this.#table);
+    this.#useTable(table, capacity);
+  }
+
+  /** Goes on with a table, in which no page may be listed yet. */
+  #useTable(table: number, pageCapacity: number): void {
+    if (table !== this.#table) for (const head of this.#heads) head.listed = 0;
     this.#table = table;
-    this.#pageCapacity = capacity;
+    this.#pageCapacity = pageCapacity;
   }
 }
 

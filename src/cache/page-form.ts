@@ -98,8 +98,8 @@ export function q8Pages(core: Core, axes: HeadAxes): PageForm {
       core.kernels.gatherQ8(sourcePages, targetPages, list, count, held, PAGE_SHIFT, Number(rotations !== undefined));
     },
     read(page, rows, part, target, turning) {
-      core.borrow(expandedBytes, (scratch) => {
-        unpackRows(core.f32(expand(page, rows, scratch, turning)[part], rows * held), target, axes[part]);
+      core.borrow({ expanded: expandedBytes }, ({ expanded }) => {
+        unpackRows(core.f32(expand(page, rows, expanded, turning)[part], rows * held), target, axes[part]);
       });
     },
     writeBytes: expandedBytes,

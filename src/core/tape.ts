@@ -202,9 +202,9 @@ export class Tape {
     this.#step(CopyStep, { operation: Operation.Copy, source, target, count });
   }
 
-  /** Puts the tape into the core's memory. @returns its address, to be freed by the caller */
-  write(core: Core): number {
-    const pointer = core.allocate((this.#words.length + 1) * 4);
+  /** Puts the tape into the core's memory. @param owner whose it is then @returns its address */
+  write(core: Core, owner: { allocate(byteLength: number): number } = core): number {
+    const pointer = owner.allocate((this.#words.length + 1) * 4);
     const target = core.u32(pointer, this.#words.length + 1);
     target.set(this.#words);
     target[this.#words.length] = Operation.End;

@@ -3,6 +3,7 @@ import { DisposedError, UnsupportedError } from "../errors.ts";
 import { abandon } from "./abandon.ts";
 import type { Core } from "./core.ts";
 import { TeamRecord } from "./layouts.ts";
+import { Scratch } from "./region.ts";
 import { bytesOf } from "./words.ts";
 
 /** What a worker needs before it can serve. */
@@ -32,6 +33,7 @@ const LONGEST_WAIT_MILLISECONDS = 1000;
 /** Runs tapes with one thread or several. An idle worker spins for about a millisecond and then sleeps. */
 export class Team {
   readonly #core: Core;
+  readonly #memory: Scratch<"record" | "scratch">;
   readonly #pointer: number;
   readonly #scratch: number;
   readonly #threads: number;
@@ -44,8 +46,10 @@ export class Team {
   private constructor(core: Core, threads: number, scratchBytes: number) {
     this.#core = core;
     this.#threads = threads;
-    this.#pointer = core.allocate(bytesOf(TeamRecord));
-    this.#scratch = core.allocate(threads * scratchBytes);
+    this.#memory = new Scratch(core);
+    const { record, scratch } = this.#memory.cut({ record: bytesOf(TeamRecord), scratch: threads * scratchBytes });
+    this.#pointer = record;
+    this.#scratch = scratch;
     const words = this.#words().fill(0);
     words[TeamRecord.threads] = threads;
     words[TeamRecord.scratch] = this.#scratch;
@@ -127,8 +131,7 @@ export class Team {
       Atomics.notify(words, TeamRecord.job);
     }
     for (const worker of this.#workers) worker.terminate();
-    this.#core.free(this.#scratch);
-    this.#core.free(this.#pointer);
+    this.#memory.free();
   }
 
   #words(): Int32Array {

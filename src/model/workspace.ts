@@ -1,11 +1,11 @@
 /** The decoder's intermediate results for a batch of rows: one stretch of the core's memory, cut into named parts. */
 
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
-import { packedSizeOf } from "../core/axis.ts";
+import { packedSizeOf, sizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
-import { LayerRecord } from "../core/layouts.ts";
+import { LayerRecord, SegmentRecord } from "../core/layouts.ts";
+import { Scratch } from "../core/region.ts";
 import { bytesOf } from "../core/words.ts";
-import { layerOf } from "./architecture.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout } from "./layout.ts";
 
@@ -35,15 +35,15 @@ export interface WorkspaceParts {
   readonly gate: number;
   readonly up: number;
   readonly rowParts: number;
+  /** Of one row, [vocabulary]. */
+  readonly logits: number;
   readonly layers: number;
   /** [layers][kvHeads] addresses of scores. */
   readonly scores: number;
   /** [kinds of rotation] words that hold the addresses of rotation rows. */
   readonly rotationCells: number;
-  /** For each layer [kvHeads][rows] i32, the first entry that a row sees; 0 where it sees all. */
-  readonly firstSeen: readonly number[];
-  /** Bytes from head to head there. */
-  readonly firstSeenBytes: number;
+  /** [layers][kvHeads][capacity] i32, the first entry that a row sees, where layers have windows. */
+  readonly firstSeen: number;
 }
 
 /** Grows to the largest batch it has seen; growing moves every part. */
@@ -51,7 +51,7 @@ export class Workspace {
   readonly #core: Core;
   readonly #config: ModelConfig;
   readonly #layout: Layout;
-  #pointer = 0;
+  readonly #scratch: Scratch<keyof WorkspaceParts>;
   #rows = 0;
   #segments = 0;
   #parts: WorkspaceParts | undefined;
@@ -60,6 +60,12 @@ export class Workspace {
     this.#core = core;
     this.#config = config;
     this.#layout = layout;
+    this.#scratch = new Scratch(core);
+  }
+
+  /** Rows that the parts have room for. */
+  get capacity(): number {
+    return this.#rows;
   }
 
   /** The parts for a batch of so many rows and segments; a new object when they have moved. @throws MemoryError */
@@ -67,42 +73,33 @@ export class Workspace {
     if (this.#parts && rows <= this.#rows && segments <= this.#segments) return this.#parts;
     const rowCapacity = Math.max(this.#rows, Math.ceil(rows / 4) * 4);
     const segmentCapacity = Math.max(this.#segments, segments);
-    const { sizes, total } = measure(this.#core, this.#config, this.#layout, rowCapacity, segmentCapacity);
-    // Freed first, so that the new stretch may take its place.
-    this.dispose();
-    this.#pointer = this.#core.allocate(total);
+    const sizes = measure(this.#core, this.#config, this.#layout, rowCapacity, segmentCapacity);
+    this.#rows = this.#segments = 0;
+    this.#parts = undefined;
+    this.#parts = this.#scratch.cut(sizes);
     // Spare rows are multiplied with the others: zeros cannot slow that down as subnormal numbers would.
-    this.#core.bytes(this.#pointer, total).fill(0);
+    for (const name of Object.keys(sizes) as (keyof WorkspaceParts)[]) {
+      this.#core.bytes(this.#parts[name], sizes[name]).fill(0);
+    }
     this.#rows = rowCapacity;
     this.#segments = segmentCapacity;
-    let offset = this.#pointer;
-    const parts: Record<string, number> = {};
-    for (const [name, bytes] of Object.entries(sizes)) {
-      parts[name] = offset;
-      offset += align(bytes);
-    }
-    const { layers, kvHeads } = this.#config;
-    const firstSeenBytes = rowCapacity * 4;
-    let next = parts.windows!;
-    const firstSeen = Array.from({ length: layers }, (_, layer) => {
-      if (layerOf(this.#config, layer).window === undefined) return 0;
-      next += kvHeads * firstSeenBytes;
-      return next - kvHeads * firstSeenBytes;
-    });
-    this.#parts = { ...(parts as unknown as WorkspaceParts), firstSeen, firstSeenBytes };
     return this.#parts;
   }
 
   dispose(): void {
-    if (this.#pointer) this.#core.free(this.#pointer);
-    this.#pointer = 0;
-    this.#rows = 0;
-    this.#segments = 0;
+    this.#scratch.free();
+    this.#rows = this.#segments = 0;
     this.#parts = undefined;
   }
 }
 
-function measure(core: Core, config: ModelConfig, layout: Layout, capacity: number, segments: number) {
+function measure(
+  core: Core,
+  config: ModelConfig,
+  layout: Layout,
+  capacity: number,
+  segments: number,
+): Record<keyof WorkspaceParts, number> {
   const { queryHeads, kvHeads, layers } = config;
   const rows = capacity + SPARE_ROWS;
   const hiddenWidth = packedSizeOf(layout.width);
@@ -111,12 +108,12 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
   const keyWidth = packedSizeOf(layout.kvHeads);
   const widest = Math.max(hiddenWidth, feedForwardWidth, queryWidth);
   const scaleBlocks = Math.ceil(widest / 32);
-  const windows = Array.from({ length: layers }, (_, layer) => layerOf(config, layer).window).filter(Boolean).length;
-  const sizes: Record<Exclude<keyof WorkspaceParts, "firstSeen" | "firstSeenBytes"> | "windows", number> = {
+  const hasWindows = config.layerPattern.some(({ window }) => window !== undefined);
+  return {
     tokens: rows * 4,
     rowOffsets: rows * 4,
     factors: rows * 4,
-    segments: segments * 16,
+    segments: segments * bytesOf(SegmentRecord),
     hidden: rows * hiddenWidth * 4,
     normed: rows * hiddenWidth * 4,
     packed: rows * widest * 4,
@@ -133,14 +130,10 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
     gate: rows * feedForwardWidth * 4,
     up: rows * feedForwardWidth * 4,
     rowParts: core.kernels.rowPartsBytes(queryHeads, packedSizeOf(layout.head)),
+    logits: Math.ceil(sizeOf(layout.vocabulary) / 8) * 32,
     layers: layers * bytesOf(LayerRecord),
     scores: layers * kvHeads * 4,
     rotationCells: config.layerPattern.length * 4,
-    windows: windows * kvHeads * capacity * 4,
+    firstSeen: hasWindows ? layers * kvHeads * capacity * 4 : 0,
   };
-  return { sizes, total: Object.values(sizes).reduce((sum, bytes) => sum + align(bytes), 0) };
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64;
 }

@@ -57,6 +57,11 @@ export interface RotaryFrequencies {
   readonly attentionFactor: number;
 }
 
+/** Whether the frequencies depend on the length of the text. */
+export function isByLength({ type }: RotaryConfig): boolean {
+  return type === "dynamic" || type === "longrope";
+}
+
 /**
  * By which length of text the frequencies are chosen: equal results mean equal frequencies. 0 where they are always the
  * same, or those of any short text.

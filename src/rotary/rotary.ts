@@ -63,7 +63,9 @@ export class Rotary {
   /** How a text of so many tokens turns; valid until other lengths are asked for. */
   at(length: number): Turning {
     const key = this.lengthOf(length);
-    const known = this.#sets.get(key) ?? this.#make(key);
+    const held = this.#sets.get(key);
+    if (held && this.#sets.size < HELD) return held;
+    const known = held ?? this.#make(key);
     this.#sets.delete(key);
     this.#sets.set(key, known);
     for (const [old, turning] of this.#sets) {

@@ -41,7 +41,7 @@ function rotated(key: Float32Array, position: number, frequencies: RotaryFrequen
 function alike(layers: number, kvHeads: number, frequencies: RotaryFrequencies, rows: RotationRows): CacheLayers {
   const shortRows = rows as never;
   const turning = { frequencies, turns: true, rows, firstRows: rows, shortRows };
-  return { layers, kvHeads, turning: () => turning, window: () => undefined };
+  return { layers, kvHeads, byLength: false, turning: () => turning, window: () => undefined };
 }
 
 /** Does everything to a cache and to lists, [layers · heads] of entries, and compares the two. */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { KeyValueCache } from "../../src/cache/cache.ts";
+import { definePress, expectedAttention, keyDiff, snapKV } from "../../src/press.ts";
 import { rotate, unrotate } from "../../src/rotary/rotate.ts";
 import { loadModel, type Model } from "../../src/runtimes/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
@@ -38,8 +39,8 @@ for (const name of familyNames.filter((name) => existsSync(familyGguf(name)))) {
 /** Runs a text behind a cache. @returns logits of its last token */
 function read(model: Model, cache: KeyValueCache, text: Int32Array): Float32Array {
   const { decoder } = model.engine;
-  cache.attempt(() => decoder.forward(cache, { text, hidden: true }), true);
-  return decoder.logits(text.length - 1, 1);
+  const logits = { first: text.length - 1, count: 1 };
+  return cache.attempt(() => decoder.forward(cache, { text, logits }), true);
 }
 
 for (const name of familyNames) {
@@ -130,6 +131,82 @@ for (const name of familyNames) {
     });
     const spread = Math.max(...results[0]!) - Math.min(...results[0]!);
     assertNear(results[1]!, results[0]!, () => spread / 40);
+    model.dispose();
+  });
+}
+
+/** Layers with a window keep it where others see everything; where none does, they are chosen for like any. */
+for (const name of familyNames) {
+  test(`${name}: presses choose for the layers that see everything`, async () => {
+    const model = await loadModel(familySource(name), { weights: "f32" });
+    const { layers, layerPattern } = model.config;
+    const mixed = new Set(layerPattern.map(({ window }) => window === undefined)).size > 1;
+    const tokens = familyRecords(name).i32("tokens90");
+    const windowOf = (layer: number) => layerPattern[layer % layerPattern.length]!.window;
+    for (const press of [
+      snapKV({ windowSize: 8, kernelSize: 3 }),
+      expectedAttention({ nFuturePositions: 16 }),
+      keyDiff(),
+    ]) {
+      const session = model.createSession();
+      session.prefill(tokens, { press, budget: 20 });
+      for (let layer = 0; layer < layers; layer++) {
+        assert.is(session.cacheLength(layer, 0), mixed ? (windowOf(layer) ?? 20) : 20, `${press.name}, layer ${layer}`);
+      }
+      assert.ok(session.decode(7).every(Number.isFinite));
+      session.dispose();
+    }
+    const session = model.createSession({ contextSize: 200 });
+    await session.read(tokens, { questions: ["abc", "x"], budget: 24, chunkLength: 40 });
+    for (let layer = 0; layer < layers; layer++) {
+      assert.is(session.cacheLength(layer, 0), mixed ? (windowOf(layer) ?? 24) : 24, `read, layer ${layer}`);
+    }
+    model.dispose();
+  });
+}
+
+/** What SnapKV sees of a layer is what the forward pass weighs: same scale, same caps, norms before. */
+for (const name of familyNames) {
+  test(`${name}: attention as presses see it is that of the forward pass`, async () => {
+    const model = await loadModel(familySource(name), { weights: "f32" });
+    const { kvHeads, queryHeads, headSize } = model.config;
+    const tokens = familyRecords(name).i32("tokens40").subarray(0, 30);
+    let checked = 0;
+    const look = definePress({
+      name: "look",
+      paper: "a test",
+      options: {},
+      needs: () => ({ queryRows: 1 }),
+      score: (layer) => {
+        // What the last row takes of the values, through the output projection, is what that layer adds.
+        for (let head = 0; head < kvHeads; head++) {
+          for (const [member, weights] of layer.attention(head, 1).entries()) {
+            assert.is(weights.length, layer.length(head));
+            const query = layer.rotatedQueries(head * (queryHeads / kvHeads) + member);
+            const keys = layer.keys(head);
+            const { attentionScale, scoreCap } =
+              model.config.layerPattern[layer.layer % model.config.layerPattern.length]!;
+            const scores = Array.from(weights, (_, entry) => {
+              let sum = 0;
+              for (let i = 0; i < headSize; i++) sum += query[i]! * keys[entry * headSize + i]!;
+              return scoreCap ? scoreCap * Math.tanh((sum * attentionScale) / scoreCap) : sum * attentionScale;
+            });
+            const largest = Math.max(...scores);
+            const total = scores.reduce((sum, score) => sum + Math.exp(score - largest), 0);
+            assertNear(
+              weights,
+              scores.map((score) => Math.exp(score - largest) / total),
+              () => 1e-5,
+            );
+            checked++;
+          }
+        }
+        return Array.from({ length: kvHeads }, (_, head) => new Float32Array(layer.length(head)));
+      },
+    });
+    const session = model.createSession();
+    session.prefill(tokens, { press: look(), budget: 29 });
+    assert.ok(checked > 0);
     model.dispose();
   });
 }
