@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
+import { rollup } from "rollup";
+import { dts } from "rollup-plugin-dts";
 import { bundle } from "./tools/bundle.mjs";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
@@ -36,13 +38,20 @@ async function compile(target) {
 
 /** Bundles the package and writes its types. */
 async function buildPackage() {
-  // Types are checked by `npm run check`; here they are only written.
-  const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
+  const types = writeTypes();
   const written = await bundlePackage();
   await types;
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/types"]);
+  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/siskin.d.ts"]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
+}
+
+/** Writes dist/siskin.d.ts: all that the entries export, the same in each, in one file without what is marked as internal. */
+async function writeTypes() {
+  // Types are checked by `npm run check`; here they are only written.
+  await run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
+  const rolled = await rollup({ input: ".types/runtimes/node.d.ts", external: /^node:/, plugins: [dts()] });
+  await rolled.write({ file: "dist/siskin.d.ts" });
 }
 
 /** Runs a script of Node's. */

@@ -1,6 +1,7 @@
 /** The minimal tensor: an address in the core's memory, a shape and a type; every operation is a kernel of the core. */
 import type { Core } from "../core/core.ts";
 import { defaultCore } from "../core/default-core.ts";
+import { disposeSymbol } from "../dispose.ts";
 import { ArgumentError, DisposedError, MemoryError, ShapeError } from "../errors.ts";
 import { writeRotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
@@ -225,6 +226,11 @@ export class Tensor {
   dispose(): void {
     this.#storage?.release();
     this.#storage = undefined;
+  }
+
+  /** For `using`. */
+  [disposeSymbol](): void {
+    this.dispose();
   }
 
   /** A tensor of a checked shape that `write` fills, unless it has no elements; freed again when that fails. */
