@@ -1,21 +1,32 @@
-/** Builds dist/: the core in its flavours, one bundle for each kind of runtime, the command line, and the types. */
+/** Builds dist/: the core in its flavours, one bundle for each kind of runtime, the command line, the types; and the model of siskin-nano. */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 import { bundle } from "./tools/bundle.mjs";
+import { packModel } from "./tools/pack-model.mjs";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
 
 // The compiler runs in threads of this same file, two of them: each needs 300 MB.
-if (isMainThread) await Promise.all([buildCore(), buildPackage()]);
-else for (const target of workerData) await compile(target);
+if (isMainThread) {
+  const core = buildCore();
+  await Promise.all([buildPackage(core), buildNano()]);
+} else for (const target of workerData) await compile(target);
 
 /** Compiles the core's flavours, unless they are newer than all that they are made of. */
 async function buildCore() {
-  const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
   const sources = readdirSync("assembly").map((name) => `assembly/${name}`);
   const newest = Math.max(...[...sources, "asconfig.json", "package-lock.json"].map(changed));
   const stale = Object.keys(targets).filter((target) => changed(targets[target].outFile) <= newest);
@@ -30,28 +41,66 @@ async function buildCore() {
   );
 }
 
+/** When a file was written; 0 when there is none. */
+function changed(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+/** Makes the model of packages/nano from the one in models/nano, unless it is newer than all that it is made of. */
+async function buildNano() {
+  const sources = readdirSync("models/nano").map((name) => `models/nano/${name}`);
+  const tools = ["tools/llama-gguf.ts", "tools/gguf-write.ts", "tools/pack-model.mjs"];
+  copyFileSync("LICENSE", "packages/nano/LICENSE");
+  const file = "packages/nano/nano.gguf";
+  if (changed(file) <= Math.max(...[...sources, ...tools].map(changed))) await packModel("models/nano", file);
+}
+
 /** Compiles one flavour of the core. */
 async function compile(target) {
   const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", target]);
   if (error) throw new Error(`The core's ${target} flavour does not compile\n${stderr}`);
 }
 
-/** Bundles the package and writes its types. */
-async function buildPackage() {
-  const types = writeTypes();
-  const written = await bundlePackage();
-  await types;
+/** Bundles the package and writes its types. @param core settles when the core is built */
+async function buildPackage(core) {
+  const [types, bundles] = await Promise.all([writeTypes(), bundlePackage(), core]);
+  const embedded = await bundleEmbedded();
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/siskin.d.ts"]);
+  const kept = new Set([...types, ...bundles, ...embedded, ...Object.values(targets).map(({ outFile }) => outFile)]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
 
-/** Writes dist/siskin.d.ts: all that the entries export, the same in each, in one file without what is marked as internal. */
+/**
+ * Writes the types of each sub-path, the same for every runtime: one file without what is marked as internal, and what
+ * several share in another.
+ *
+ * @returns the paths written
+ */
 async function writeTypes() {
   // Types are checked by `npm run check`; here they are only written.
   await run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
-  const rolled = await rollup({ input: ".types/runtimes/node.d.ts", external: /^node:/, plugins: [dts()] });
-  await rolled.write({ file: "dist/siskin.d.ts" });
+  const input = {
+    siskin: ".types/runtimes/node.d.ts",
+    tensor: ".types/runtimes/tensor-node.d.ts",
+    "core-embedded": ".types/runtimes/core-embedded.d.ts",
+  };
+  const banner = '/// <reference path="./web.d.ts" />';
+  const rolled = await rollup({ input, external: /^node:|\.wasm/, plugins: [dts()], onLog });
+  // The symbol is of no use to anyone but the classes that have it.
+  function onLog(level, log, handle) {
+    if (!/type exports with no public re-export: disposeSymbol\./.test(log.message)) handle(level, log);
+  }
+  const { output } = await rolled.write({
+    dir: "dist",
+    entryFileNames: "[name].d.ts",
+    chunkFileNames: "types-[hash].d.ts",
+    banner,
+  });
+  copyFileSync("src/web.d.ts", "dist/web.d.ts");
+  // What `import core from "siskin/core.wasm"` gives on platforms that compile it.
+  const types = ["declare const core: WebAssembly.Module;", "export default core;", ""];
+  writeFileSync("dist/core.wasm.d.ts", [banner, ...types].join("\n"));
+  return [...output.map(({ fileName }) => `dist/${fileName}`), "dist/web.d.ts", "dist/core.wasm.d.ts"];
 }
 
 /** Runs a script of Node's. */
@@ -89,6 +138,10 @@ async function bundlePackage() {
     browser: "src/runtimes/browser.ts",
     workerd: "src/runtimes/workerd.ts",
     "edge-light": "src/runtimes/edge-light.ts",
+    "tensor-node": "src/runtimes/tensor-node.ts",
+    "tensor-browser": "src/runtimes/tensor-browser.ts",
+    "tensor-workerd": "src/runtimes/tensor-workerd.ts",
+    "tensor-edge-light": "src/runtimes/tensor-edge-light.ts",
     cli: "src/cli/main.ts",
   };
   const shared = { target: "es2022", platform: "neutral", sourcemap: true };
@@ -109,6 +162,29 @@ async function bundlePackage() {
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
   return [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
+}
+
+/** Bundles the entry that holds the core itself. @returns the paths written */
+async function bundleEmbedded() {
+  const bytes = {
+    name: "bytes",
+    setup(bundler) {
+      bundler.onResolve({ filter: /\.wasm\?bytes$/ }, ({ path, resolveDir }) => ({
+        path: `${resolveDir}/${path.replace("?bytes", "")}`,
+        namespace: "bytes",
+      }));
+      bundler.onLoad({ filter: /./, namespace: "bytes" }, ({ path }) => ({
+        contents: readFileSync(path),
+        loader: "binary",
+      }));
+    },
+  };
+  const { outputs } = await bundle(["src/runtimes/core-embedded.ts"], "dist", {
+    target: "es2022",
+    platform: "neutral",
+    plugins: [bytes],
+  });
+  return Object.keys(outputs);
 }
 
 /** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */

@@ -1,6 +1,5 @@
 /** Options that commands share, and the checks of what is given for them. */
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../model/load-options.ts";
 
@@ -12,14 +11,27 @@ export interface ModelArguments {
   readonly threads: number | "auto";
 }
 
-/** The model that comes with the package: beside the folder of this bundle. */
-const embeddedModel = dirname(fileURLToPath(new URL("../models/nano/config.json", import.meta.url)));
+/** The file of the package siskin-nano, where that is installed. */
+function nanoPath(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve("siskin-nano/nano.gguf");
+  } catch {
+    return undefined;
+  }
+}
 
 /** Adds --model and --weights. */
 export function withModel(command: Command): Command {
+  const nano = nanoPath();
+  const model = new Option("--model <path>", "a folder, a .gguf file or a URL");
   return command
     .addOption(
-      new Option("--model <path>", "a folder, a .gguf file or a URL").default(embeddedModel, "the embedded nano"),
+      nano
+        ? model.default(nano, "the model of siskin-nano")
+        : model
+            .argParser(String)
+            .default(undefined, "that of siskin-nano, once `npm install siskin-nano` was run")
+            .makeOptionMandatory(),
     )
     .addOption(
       new Option("--weights <form>", "how weights are held; fewer bits are faster and less exact")

@@ -55,7 +55,21 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
   return source;
 }
 
-/** The files of a folder. */
+/**
+ * The files of a folder that a user names.
+ *
+ * @throws UnsupportedError when there is no such folder, or it is none
+ */
+export async function modelFolder(path: string): Promise<FolderSet> {
+  const status = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    const missing = cause.code === "ENOENT" || cause.code === "ENOTDIR";
+    throw new UnsupportedError(missing ? `${path}: there is no such folder` : `${path}: cannot be read`, { cause });
+  });
+  if (!status.isDirectory()) throw new UnsupportedError(`${path}: is neither a folder nor a .gguf file`);
+  return folderFiles(path);
+}
+
+/** The files of a folder, which may be missing. */
 export function folderFiles(folder: string): FolderSet {
   return {
     async folder(name) {

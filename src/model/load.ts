@@ -1,8 +1,7 @@
 /** Loads a model from wherever it lies: a folder, a GGUF file, a URL, a Blob, bytes, a stream, or a record of files. */
 import { packedSizeOf } from "../core/axis.ts";
-import { Core } from "../core/core.ts";
-import { bestFlavour, type Flavour } from "../core/module.ts";
-import { type StartWorker, Team } from "../core/team.ts";
+import { bestFlavour } from "../core/module.ts";
+import { type CoreSource, planThreads, startCore } from "../core/start.ts";
 import { ArgumentError, FormatError, UnsupportedError } from "../errors.ts";
 import { abortableFiles, abortableFolder, abortableSource, unlessAborted } from "../formats/abort.ts";
 import { fetchSource } from "../formats/fetch-source.ts";
@@ -19,7 +18,7 @@ import { configFromGguf } from "./config-gguf.ts";
 import { configFromJson } from "./config-json.ts";
 import type { Engine } from "./engine.ts";
 import { layoutOf } from "./layout.ts";
-import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
+import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
 import { matchTensors } from "./match-tensors.ts";
 import { biasesAmong } from "./tensors.ts";
 
@@ -30,18 +29,10 @@ import { biasesAmong } from "./tensors.ts";
 export type ModelSource = FileData | Readonly<Record<string, FileData>>;
 
 /** What differs from runtime to runtime. */
-export interface Platform {
-  /** The compiled core. */
-  loadCore(flavour: Flavour): Promise<WebAssembly.Module>;
-  /** Worker threads, where there are any. */
-  readonly threads?: {
-    /** How many run at once. */
-    available(): number;
-    readonly start: StartWorker;
-  };
+export interface Platform extends CoreSource {
   /** Files by path, where there is a file system. */
   readonly files?: {
-    folder(path: string): FolderSet;
+    folder(path: string): Promise<FolderSet>;
     file(path: string): Promise<ByteSource | undefined>;
     /** What lies beside a file. */
     siblings(path: string): Siblings;
@@ -53,18 +44,18 @@ export function createLoadEngine(platform: Platform) {
   return async function loadEngine(source: ModelSource, options: LoadOptions): Promise<Engine> {
     checkLoadOptions(options);
     const { signal } = options;
-    const threads = threadsFor(options, platform.threads?.available());
-    const loading = options.core ? Promise.resolve(options.core) : platform.loadCore(bestFlavour(threads > 1));
+    const plan = planThreads(options.threads ?? 1, options.core !== undefined, platform.threads);
+    const loading = options.core ? Promise.resolve(options.core) : platform.loadCore(bestFlavour(plan.threads > 1));
     const module = await unlessAborted(loading, signal, () => {});
     const opened = await openModel(source, signal, platform);
     try {
       const layout = layoutOf(opened.config);
       // Nothing is allocated for sizes that no tensor bears out.
       const jobs = matchTensors(opened.tensors, opened.config, layout, opened.naming, opened.name);
-      const core = new Core(module, threads > 1);
-      const scratchBytes = core.kernels.scratchBytes(packedSizeOf(layout.head));
-      const starting = Team.start(core, module, threads, scratchBytes, platform.threads?.start);
-      const team = await unlessAborted(starting, signal, (late) => late.dispose());
+      const starting = startCore(platform, module, plan, ({ kernels }) =>
+        kernels.scratchBytes(packedSizeOf(layout.head)),
+      );
+      const { core, team } = await unlessAborted(starting, signal, (late) => late.team.dispose());
       return await buildEngine(opened, jobs, core, team, options).catch((error) => {
         team.dispose();
         throw error;
@@ -97,7 +88,9 @@ async function openModel(source: ModelSource, signal: AbortSignal | undefined, p
     if (!platform.files)
       throw new UnsupportedError(`${source}: this runtime has no file system; give a URL, bytes or a stream`);
     const path = url ? pathOf(url) : String(source);
-    if (!path.endsWith(".gguf")) return openFolder(abortable(platform.files.folder(path)), path);
+    if (!path.endsWith(".gguf")) {
+      return openFolder(abortable(await unlessAborted(platform.files.folder(path), signal, () => {})), path);
+    }
     const file = await unlessAborted(platform.files.file(path), signal, (late) => void late?.close());
     if (!file) throw new UnsupportedError(`${path}: there is no such file`);
     return openFile(file, platform.files.siblings(path));

@@ -1,0 +1,4 @@
+/** What `siskin/tensor` exports on every runtime: the tensor with its kernels, and no language model. */
+export * from "../errors.ts";
+export type { RotationOptions } from "./rotation.ts";
+export { type RotaryEmbeddingOptions, Tensor, type TensorType } from "./tensor.ts";
