@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
-import { rollup } from "rollup";
-import { dts } from "rollup-plugin-dts";
 import { bundle } from "./tools/bundle.mjs";
+
+import { redeclare, rollDeclarations } from "./tools/declarations.mjs";
 import { packModel } from "./tools/pack-model.mjs";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
@@ -63,44 +63,41 @@ async function compile(target) {
 
 /** Bundles the package and writes its types. @param core settles when the core is built */
 async function buildPackage(core) {
-  const [types, bundles] = await Promise.all([writeTypes(), bundlePackage(), core]);
+  // Types are checked by `npm run check`; here they are only written.
+  const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
+  const [{ written, exportsOf }] = await Promise.all([bundlePackage(), types, core]);
+  const declarations = await writeTypes(exportsOf);
   const embedded = await bundleEmbedded();
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...types, ...bundles, ...embedded, ...Object.values(targets).map(({ outFile }) => outFile)]);
+  const kept = new Set([
+    ...written,
+    ...declarations,
+    ...embedded,
+    ...Object.values(targets).map(({ outFile }) => outFile),
+  ]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
 
 /**
- * Writes the types of each sub-path, the same for every runtime: one file without what is marked as internal, and what
- * several share in another.
+ * Writes the types of each sub-path, the same on every runtime.
  *
+ * @param exportsOf the names that an entry exports at run time
  * @returns the paths written
  */
-async function writeTypes() {
-  // Types are checked by `npm run check`; here they are only written.
-  await run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
-  const input = {
-    siskin: ".types/runtimes/node.d.ts",
-    tensor: ".types/runtimes/tensor-node.d.ts",
-    "core-embedded": ".types/runtimes/core-embedded.d.ts",
-  };
-  const banner = '/// <reference path="./web.d.ts" />';
-  const rolled = await rollup({ input, external: /^node:|\.wasm/, plugins: [dts()], onLog });
-  // The symbol is of no use to anyone but the classes that have it.
-  function onLog(level, log, handle) {
-    if (!/type exports with no public re-export: disposeSymbol\./.test(log.message)) handle(level, log);
-  }
-  const { output } = await rolled.write({
-    dir: "dist",
-    entryFileNames: "[name].d.ts",
-    chunkFileNames: "types-[hash].d.ts",
-    banner,
-  });
+async function writeTypes(exportsOf) {
+  const compiled = (name) => `.types/runtimes/${name}.d.ts`;
+  await rollDeclarations(compiled("node"), "dist/siskin.d.ts", exportsOf("node"));
+  await rollDeclarations(compiled("core-embedded"), "dist/core-embedded.d.ts", ["embeddedCore"]);
+  await redeclare(compiled("tensor-node"), "dist/tensor.d.ts", "./siskin.js", exportsOf("tensor-node"));
   copyFileSync("src/web.d.ts", "dist/web.d.ts");
   // What `import core from "siskin/core.wasm"` gives on platforms that compile it.
-  const types = ["declare const core: WebAssembly.Module;", "export default core;", ""];
-  writeFileSync("dist/core.wasm.d.ts", [banner, ...types].join("\n"));
-  return [...output.map(({ fileName }) => `dist/${fileName}`), "dist/web.d.ts", "dist/core.wasm.d.ts"];
+  const core = [
+    '/// <reference path="./web.d.ts" />',
+    "declare const core: WebAssembly.Module;",
+    "export default core;",
+  ];
+  writeFileSync("dist/core.wasm.d.ts", core.concat("").join("\n"));
+  return ["siskin", "core-embedded", "tensor", "web", "core.wasm"].map((name) => `dist/${name}.d.ts`);
 }
 
 /** Runs a script of Node's. */
@@ -130,7 +127,7 @@ function noSideEffects() {
   };
 }
 
-/** Bundles all entries. @returns the paths written */
+/** Bundles all entries. @returns the paths written, and the names that each entry exports */
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
   const entries = {
@@ -161,7 +158,10 @@ async function bundlePackage() {
   const workers = await bundle(scripts, "dist", { ...shared, external: ["node:*"] });
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
-  return [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
+  return {
+    written: [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt"),
+    exportsOf: (entry) => metafile.outputs[`dist/${entry}.js`].exports,
+  };
 }
 
 /** Bundles the entry that holds the core itself. @returns the paths written */
