@@ -17,9 +17,9 @@ export const startWorker: StartWorker = (task, onDeath) =>
   });
 
 function makeWorker(): Worker {
-  const name = "./worker-web.js";
-  const there = located(new URL(name, import.meta.url));
-  if (there.href !== new URL(name, import.meta.url).href) return new Worker(there, { type: "module" });
+  const here = new URL(import.meta.url);
+  const there = located(here);
+  if (there.href !== here.href) return new Worker(new URL("worker-web.js", there), { type: "module" });
   // Written out in full, so that bundlers see the worker's file.
   return new Worker(new URL("./worker-web.js", import.meta.url), { type: "module" });
 }
