@@ -27,7 +27,9 @@ if (isMainThread) {
 
 /** Compiles the core's flavours, unless they are newer than all that they are made of. */
 async function buildCore() {
-  const sources = readdirSync("assembly").map((name) => `assembly/${name}`);
+  const sources = readdirSync("assembly")
+    .map((name) => `assembly/${name}`)
+    .concat("src/core/layouts.ts");
   const newest = Math.max(...[...sources, "asconfig.json", "package-lock.json"].map(changed));
   const stale = Object.keys(targets).filter((target) => changed(targets[target].outFile) <= newest);
   const halves = [0, 1].map((half) => stale.filter((_, index) => index % 2 === half)).filter((half) => half.length);
@@ -88,6 +90,7 @@ async function writeTypes(exportsOf) {
   const compiled = (name) => `.types/runtimes/${name}.d.ts`;
   await rollDeclarations(compiled("node"), "dist/siskin.d.ts", exportsOf("node"));
   await rollDeclarations(compiled("core-embedded"), "dist/core-embedded.d.ts", ["embeddedCore"]);
+  await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exportsOf("engine-node"));
   await redeclare(compiled("tensor-node"), "dist/tensor.d.ts", "./siskin.js", exportsOf("tensor-node"));
   copyFileSync("src/web.d.ts", "dist/web.d.ts");
   // What `import core from "siskin/core.wasm"` gives on platforms that compile it.
@@ -97,7 +100,7 @@ async function writeTypes(exportsOf) {
     "export default core;",
   ];
   writeFileSync("dist/core.wasm.d.ts", core.concat("").join("\n"));
-  return ["siskin", "core-embedded", "tensor", "web", "core.wasm"].map((name) => `dist/${name}.d.ts`);
+  return ["siskin", "engine", "core-embedded", "tensor", "web", "core.wasm"].map((name) => `dist/${name}.d.ts`);
 }
 
 /** Runs a script of Node's. */
@@ -140,6 +143,10 @@ async function bundlePackage() {
     "tensor-workerd": "src/runtimes/tensor-workerd.ts",
     "tensor-edge-light": "src/runtimes/tensor-edge-light.ts",
     cli: "src/cli/main.ts",
+    "engine-node": "src/worker/node.ts",
+    "engine-web": "src/worker/web.ts",
+    "engine-worker-node": "src/worker/host-node.ts",
+    "engine-worker-web": "src/worker/host-web.ts",
   };
   const shared = { target: "es2022", platform: "neutral", sourcemap: true };
   const metafile = await bundle(entries, "dist", {

@@ -15,6 +15,11 @@ export async function openDocument(path: string, signal: AbortSignal): Promise<s
   return readFile(path, "utf8").catch(failed(path, "read"));
 }
 
+/** A file's text. @throws SiskinError naming a file that cannot be read */
+export async function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(failed(path, "read"));
+}
+
 /** A file's bytes. @throws SiskinError naming a file that cannot be read */
 export async function readBytes(path: string): Promise<Uint8Array> {
   return readFile(path).catch(failed(path, "read"));

@@ -5,7 +5,7 @@ import type { LoadOptions } from "../model/load-options.ts";
 
 /** How a model is loaded, as the command line says it. */
 export interface ModelArguments {
-  /** A folder, a .gguf file or a URL. */
+  /** A folder, a .gguf file, a URL or a name on the Hub. */
   readonly model: string;
   readonly weights: NonNullable<LoadOptions["weights"]>;
   readonly threads: number | "auto";
@@ -23,7 +23,10 @@ function nanoPath(): string | undefined {
 /** Adds --model and --weights. */
 export function withModel(command: Command): Command {
   const nano = nanoPath();
-  const model = new Option("--model <path>", "a folder, a .gguf file or a URL");
+  const model = new Option(
+    "--model <path>",
+    "a folder, a .gguf file, a URL, or a name on the Hugging Face Hub: org/name[:Q4_K_M]",
+  );
   return command
     .addOption(
       nano

@@ -5,7 +5,7 @@ import { PagePool } from "../cache/pages.ts";
 import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
-import { DisposedError } from "../errors.ts";
+import { DisposedError, FormatError } from "../errors.ts";
 import { PromptFrame } from "../tokenizer/prompt-frame.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
@@ -21,7 +21,8 @@ interface EngineParts {
   readonly team: Team;
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
-  readonly tokenizer: Tokenizer;
+  /** Or what is missing for one. */
+  readonly tokenizer: Tokenizer | FormatError;
   readonly decoder: Decoder;
   readonly weights: ModelWeights;
   /** Bytes of the packed weights. */
@@ -44,7 +45,7 @@ export class Engine {
   readonly name: string;
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
-  readonly tokenizer: Tokenizer;
+  readonly #tokenizer: Tokenizer | FormatError;
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
   #fingerprint: string | undefined;
@@ -55,10 +56,16 @@ export class Engine {
     this.name = parts.name;
     this.config = parts.config;
     this.tensors = parts.tensors;
-    this.tokenizer = parts.tokenizer;
+    this.#tokenizer = parts.tokenizer;
     this.#weightBytes = parts.weightBytes;
     this.#weights = parts.weights;
     this.#parts = { core: parts.core, team: parts.team, decoder: parts.decoder, pools: new Map() };
+  }
+
+  /** @throws FormatError saying what is missing, where the model came without a tokenizer */
+  get tokenizer(): Tokenizer {
+    if (this.#tokenizer instanceof FormatError) throw this.#tokenizer;
+    return this.#tokenizer;
   }
 
   /**
@@ -72,8 +79,12 @@ export class Engine {
     return frame.parts;
   }
 
-  /** The same for a document given as tokens, whose own frame may be in them: where the template has none, that of a model without one. */
-  get frameForTokens(): PromptFrame {
+  /**
+   * The same for a document given as tokens, whose own frame may be in them: where the template has none, that of a model without one.
+   * Undefined where there is no tokenizer.
+   */
+  get frameForTokens(): PromptFrame | undefined {
+    if (this.#tokenizer instanceof FormatError) return undefined;
     const frame = this.#framed();
     return "error" in frame ? new PromptFrame(undefined, this.tokenizer) : frame.parts;
   }

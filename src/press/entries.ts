@@ -135,28 +135,25 @@ export function multiplyRows(core: Core, a: Float32Array, b: Float32Array, depth
   const columns = b.length / depth;
   const tiles = Math.ceil(rows / 4);
   const stride = Math.ceil(columns / 8) * 8;
-  const bytes = [a.byteLength, b.byteLength, tiles * 16 * depth, stride * depth * 4, tiles * 16 * stride];
-  return core.borrow(
-    bytes.reduce((sum, count) => sum + Math.ceil(count / 64) * 64, 0),
-    (pointer) => {
-      let next = pointer;
-      const [left, right, activations, weights, results] = bytes.map((count) => {
-        const at = next;
-        next += Math.ceil(count / 64) * 64;
-        return at;
-      }) as [number, number, number, number, number];
-      core.f32(left, a.length).set(a);
-      core.f32(right, b.length).set(b);
-      core.kernels.packRowsF32(left, activations, rows, depth, 0, tiles);
-      core.kernels.packF32(right, columns, depth, weights);
-      core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, stride / 8, 0);
-      const product = new Float32Array(rows * columns);
-      for (let row = 0; row < rows; row++) {
-        product.set(core.f32(results + row * stride * 4, columns), row * columns);
-      }
-      return product;
-    },
-  );
+  const sizes = {
+    left: a.byteLength,
+    right: b.byteLength,
+    activations: tiles * 16 * depth,
+    weights: stride * depth * 4,
+    results: tiles * 16 * stride,
+  };
+  return core.borrow(sizes, ({ left, right, activations, weights, results }) => {
+    core.f32(left, a.length).set(a);
+    core.f32(right, b.length).set(b);
+    core.kernels.packRowsF32(left, activations, rows, depth, 0, tiles);
+    core.kernels.packF32(right, columns, depth, weights);
+    core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, stride / 8, 0);
+    const product = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      product.set(core.f32(results + row * stride * 4, columns), row * columns);
+    }
+    return product;
+  });
 }
 
 /** New content of keys and values that a press wrote, for each KV head. */

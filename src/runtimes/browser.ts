@@ -17,4 +17,7 @@ export const loadModel = createLoadModel({
         ? undefined
         : "threads share memory, which a page may do only when its server sends the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
   },
+  // Pages that are not secure have no storage.
+  hub: async (name, options) =>
+    (await import("../hub/web.ts")).openModelFromWeb(name, options, globalThis.caches as CacheStorage | undefined),
 });

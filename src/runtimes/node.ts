@@ -1,6 +1,6 @@
 /** The entry for Node, Deno and Bun. */
 import { availableParallelism } from "node:os";
-import { fileSource, modelFolder, siblingFiles } from "../formats/file-source.ts";
+import { fileSource, folderFiles, kindOfPath, siblingFiles } from "../formats/file-source.ts";
 import { createLoadModel } from "../session/load.ts";
 import { readCore } from "./core-node.ts";
 import { startWorker } from "./start-worker-node.ts";
@@ -12,5 +12,6 @@ export { loadCore } from "./core-node.ts";
 export const loadModel = createLoadModel({
   loadCore: readCore,
   threads: { available: availableParallelism, start: startWorker },
-  files: { folder: modelFolder, file: fileSource, siblings: siblingFiles },
+  files: { kind: kindOfPath, folder: folderFiles, file: fileSource, siblings: siblingFiles },
+  hub: async (name, options) => (await import("../hub/node.ts")).openModelOnDisk(name, options),
 });

@@ -29,7 +29,7 @@ export function viewCache(
   recorder: Recorder,
   chunked = false,
 ): ModelEntries {
-  const { core, decoder, tokenizer } = engine;
+  const { core, decoder } = engine;
   const queries = {
     rows: recorder.layers("queries").length > 0 ? recorder.rows : 0,
     layers: recorder.layers("queries"),
@@ -40,11 +40,11 @@ export function viewCache(
       (_, layer) => new CachedEntries(layer, cache, core, decoder, queries, chunked),
     ),
     tokens,
-    // Asked for when it is needed: not every model has a frame.
+    // Asked for when they are needed: not every model has a frame, or a tokenizer.
     get frame() {
       return engine.frame;
     },
-    encode: (text) => tokenizer.encode(text),
+    encode: (text) => engine.tokenizer.encode(text),
     multiply: (a, b, depth) => multiplyRows(core, a, b, depth),
     highest: (scores, keep) => highest(core, scores, keep),
     replay: (replayed) => replay(engine, cache, replayed),
@@ -86,7 +86,7 @@ function replay(engine: Engine, cache: KeyValueCache, tokens: Int32Array): reado
   const group = config.queryHeads / config.kvHeads;
   const recorder = new Recorder(core, config, ["queries", "keys", "normed"], tokens.length);
   recorder.batch(0, tokens.length, (record) =>
-    decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], record, hidden: false }),
+    decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], record }),
   );
   return Array.from({ length: config.layers }, (_, layer) => {
     const rotated = (part: "queries" | "keys", head: number, keyHead: number) => {

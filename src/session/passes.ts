@@ -57,7 +57,8 @@ export class Passes {
 
   /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
   get heldBack(): Int32Array {
-    return this.documentEnd ? this.engine.frameForTokens.goOn(this.documentEnd).head : noTokens;
+    const frame = this.documentEnd && this.engine.frameForTokens;
+    return frame?.goOn(this.documentEnd).head ?? noTokens;
   }
 
   /** Where a budget is to hold. */
@@ -90,14 +91,14 @@ export class Passes {
    * Runs tokens through the model, makes them part of the cache and compresses.
    * @param tokens checked ones, at least one
    * @param course of what goes on compressing after this pass and later ones
-   * @param each hears of every batch: the first row's place and the rows
+   * @param each hears of every batch: its logits, [rows, vocabulary], the first row's place and the rows
    * @returns logits of the last token, [vocabulary]
    */
   pass(
     tokens: Int32Array,
     compression?: Compression | undefined,
     course: Course | undefined = this.course,
-    each?: (first: number, count: number) => void,
+    each?: (logits: Float32Array, first: number, count: number) => void,
   ): Float32Array {
     const { engine, cache } = this;
     const { core, config, decoder } = engine;
@@ -106,14 +107,19 @@ export class Passes {
     const recorder = new Recorder(core, config, rows > 0 ? ["queries"] : [], tokens.length, rows);
     const work = () => {
       let count = 0;
+      let logits: Float32Array = new Float32Array(0);
       for (let first = 0; first < tokens.length; first += count) {
         const text = tokens.subarray(first, first + MAXIMUM_ROWS);
         count = text.length;
-        recorder.batch(first, count, (record) => decoder.forward(cache, { text, record, hidden: true }));
-        each?.(first, count);
+        const wanted = each ? { first: 0, count } : { first: count - 1, count: 1 };
+        const rows = each || first + count === tokens.length ? wanted : undefined;
+        recorder.batch(first, count, (record) => {
+          logits = decoder.forward(cache, { text, record, logits: rows });
+        });
+        each?.(logits, first, count);
       }
       const hiddenState = decoder.hiddenState(count - 1);
-      const logits = decoder.logits(count - 1, 1);
+      if (each) logits = logits.slice(-config.vocabularySize);
       if (!compression && !course) return { hiddenState, logits, course };
       const view = viewCache(engine, cache, tokens, recorder);
       if (compression) this.#keepChosen(compression, view);

@@ -101,10 +101,13 @@ export async function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const prompt = isTokenList(text) ? passes.engine.frameForTokens : passes.engine.frame;
+  const { engine } = passes;
+  const frame = isTokenList(text) ? engine.frameForTokens : engine.frame;
+  // Tokens are read without a tokenizer where nothing asks for text.
+  const unasked = !frame && press.kind !== "question" && options.questions === undefined;
   const questions: Int32Array[] = [];
-  for (const question of questionTexts(options.questions))
-    questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
+  for (const question of unasked ? [] : questionTexts(options.questions))
+    questions.push(joined(await gathered((frame ?? engine.frame).questionInSteps(question), signal)));
   const document = await documentTokens(text, passes, signal);
   const reading: Reading = {
     passes,
@@ -193,7 +196,7 @@ function readChunk(
   const recorder = new Recorder(engine.core, engine.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
   recorder.batch(0, chunk.length, (record) => {
     if (asks && !fits) readWithQuestions(reading, press, chunk, Math.max(1, kept), record);
-    else engine.decoder.forward(cache, { text: chunk, record, hidden: false });
+    else engine.decoder.forward(cache, { text: chunk, record });
   });
   const view = viewCache(engine, cache, chunk, recorder, true);
   if (!asks && !fits) {
@@ -222,13 +225,13 @@ function readWithQuestions(
     press.granularity === "head" ? layer * kvHeads + head : press.granularity === "layer" ? layer : 0;
   const entries = cache.longest + chunk.length;
   const stride = Math.ceil(entries / PAGE_ENTRIES) * PAGE_ENTRIES;
-  core.borrow(lists * stride * 4, (pointer) => {
+  core.borrow({ scores: lists * stride * 4 }, ({ scores: pointer }) => {
     core.f32(pointer, lists * stride).fill(0);
     const scoring: Scoring = {
       target: (layer, head) => pointer + listOf(layer, head) * stride * 4,
       factors: press.pooling === "mean" ? meanFactors(questions, entries) : undefined,
     };
-    decoder.forward(cache, { text: chunk, questions, scoring, record, hidden: false });
+    decoder.forward(cache, { text: chunk, questions, scoring, record });
     const chosen = Array.from({ length: lists }, (_, list) => {
       const scores = core.f32(pointer + list * stride * 4, entries).slice();
       return highest(core, spread(scores, press.reach), kept);

@@ -86,7 +86,7 @@ export class Session {
     return this.#engine.config;
   }
 
-  /** The model's tokenizer. */
+  /** The model's tokenizer. @throws FormatError where the model came without one */
   get tokenizer(): Tokenizer {
     return this.#engine.tokenizer;
   }
@@ -164,8 +164,7 @@ export class Session {
       const list = this.#tokens(tokens);
       const result = new Float32Array(list.length - 1);
       const { vocabularySize } = this.#engine.config;
-      passes.pass(list, undefined, passes.course, (first, count) => {
-        const logits = this.#engine.decoder.logits(0, count);
+      passes.pass(list, undefined, passes.course, (logits, first, count) => {
         for (let row = 0; row < count && first + row + 1 < list.length; row++) {
           const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
           const largest = values.reduce((a, b) => Math.max(a, b));

@@ -141,7 +141,10 @@ test("Ctrl-C in the middle of reading: exit code 130 and no error", async () => 
   child.kill("SIGINT");
   assert.equal(await exit, [130, null]);
   assert.is(await stdout, "");
-  assert.match(stderr, /^(read [\d,]+ of [\d,]+ tokens, [\d,]+ tokens\/s, 512 cache entries in 4\.2 MB\n)+$/);
+  assert.match(
+    stderr,
+    /^(read [\d,]+ of [\d,]+ tokens, [\d,]+ tokens\/s, 512 cache entries in 4\.2 MB, [\d]+ s left\n)+$/,
+  );
 });
 
 test.run();

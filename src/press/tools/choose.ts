@@ -32,10 +32,10 @@ export function spread(scores: Float32Array, { before, after }: Reach): Float32A
 export function highest(core: Core, scores: Float32Array, keep: number): Int32Array {
   if (scores.some(Number.isNaN)) throw new NumericError("A press gave a score that is NaN");
   const count = scores.length;
-  return core.borrow(count * 12, (pointer) => {
-    core.f32(pointer, count).set(scores);
-    core.kernels.topIndices(pointer, count, keep, pointer + count * 4, pointer + count * 8);
-    return core.i32(pointer + count * 4, Math.min(keep, count)).slice();
+  return core.borrow({ given: count * 4, top: count * 4, work: count * 4 }, ({ given, top, work }) => {
+    core.f32(given, count).set(scores);
+    core.kernels.topIndices(given, count, keep, top, work);
+    return core.i32(top, Math.min(keep, count)).slice();
   });
 }
 
