@@ -112,24 +112,6 @@ function run(...words) {
   });
 }
 
-/** @huggingface/gguf names a package of 230 KB for its types' sake; told that it has no side effects, esbuild drops it. */
-function noSideEffects() {
-  return {
-    name: "no-side-effects",
-    setup(bundler) {
-      bundler.onResolve({ filter: /^@huggingface\/tasks$/ }, async (request) => {
-        if (request.pluginData === "resolved") return undefined;
-        const { path } = await bundler.resolve(request.path, {
-          resolveDir: request.resolveDir,
-          kind: request.kind,
-          pluginData: "resolved",
-        });
-        return { path, sideEffects: false };
-      });
-    },
-  };
-}
-
 /** Bundles all entries. @returns the paths written, and the names that each entry exports */
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
@@ -156,9 +138,6 @@ async function bundlePackage() {
     conditions: ["import"],
     mainFields: ["module", "main"],
     external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
-    // The package's main entry imports node:fs, which browsers and edge isolates lack.
-    alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
-    plugins: [noSideEffects()],
   });
   // A worker's script is one small file of its own.
   const scripts = ["src/runtimes/worker-node.ts", "src/runtimes/worker-web.ts"];

@@ -9,4 +9,5 @@ declare namespace WebAssembly {
 interface AbortSignal {}
 interface Blob {}
 interface ReadableStream<R = any> {}
+interface Response {}
 interface URL {}

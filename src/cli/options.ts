@@ -1,6 +1,7 @@
 /** Options that commands share, and the checks of what is given for them. */
 import { createRequire } from "node:module";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { UnsupportedError } from "../errors.ts";
 import type { LoadOptions } from "../model/load-options.ts";
 
 /** How a model is loaded, as the command line says it. */
@@ -28,14 +29,13 @@ export function withModel(command: Command): Command {
     "a folder, a .gguf file, a URL, or a name on the Hugging Face Hub: org/name[:Q4_K_M]",
   );
   return command
-    .addOption(
-      nano
-        ? model.default(nano, "the model of siskin-nano")
-        : model
-            .argParser(String)
-            .default(undefined, "that of siskin-nano, once `npm install siskin-nano` was run")
-            .makeOptionMandatory(),
-    )
+    .hook("preAction", (called) => {
+      if (called.opts().model !== undefined) return;
+      throw new UnsupportedError(
+        "--model is missing, and siskin-nano, whose model it would be, too: npm install siskin-nano",
+      );
+    })
+    .addOption(model.default(nano, nano ? "the model of siskin-nano" : "that of siskin-nano, once it is installed"))
     .addOption(
       new Option("--weights <form>", "how weights are held; fewer bits are faster and less exact")
         .choices(["auto", "f32", "q8", "q4"])

@@ -38,7 +38,7 @@ const cases: [words: string[], message: RegExp][] = [
   [ask("--press", "adakv"), /adakv press needs its parameter press/],
   [ask("--scheme", "stale"), /--scheme.*stale.*contiguous, original/],
   [ask("--threads", "0"), /--threads.*'0'/],
-  [ask("--model", join(folder, "none")), /none.*no such folder/],
+  [ask("--model", join(folder, "none")), /none.*no such file or folder/],
   [ask("--model", join(folder, "none.gguf")), /none\.gguf.*no such file/],
   [ask("--model", damaged), /damaged\.gguf.*(byte|ends|truncated)/],
   [["ask", "Who?", "--document", join(folder, "none.txt")], /none\.txt cannot be read/],
