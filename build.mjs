@@ -91,6 +91,7 @@ async function writeTypes(exportsOf) {
   await rollDeclarations(compiled("node"), "dist/siskin.d.ts", exportsOf("node"));
   await rollDeclarations(compiled("core-embedded"), "dist/core-embedded.d.ts", ["embeddedCore"]);
   await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exportsOf("engine-node"));
+  await rollDeclarations(".types/press.d.ts", "dist/press.d.ts", exportsOf("press"));
   await redeclare(compiled("tensor-node"), "dist/tensor.d.ts", "./siskin.js", exportsOf("tensor-node"));
   copyFileSync("src/web.d.ts", "dist/web.d.ts");
   // What `import core from "siskin/core.wasm"` gives on platforms that compile it.
@@ -100,7 +101,9 @@ async function writeTypes(exportsOf) {
     "export default core;",
   ];
   writeFileSync("dist/core.wasm.d.ts", core.concat("").join("\n"));
-  return ["siskin", "engine", "core-embedded", "tensor", "web", "core.wasm"].map((name) => `dist/${name}.d.ts`);
+  return ["siskin", "engine", "press", "core-embedded", "tensor", "web", "core.wasm"].map(
+    (name) => `dist/${name}.d.ts`,
+  );
 }
 
 /** Runs a script of Node's. */
@@ -124,6 +127,7 @@ async function bundlePackage() {
     "tensor-browser": "src/runtimes/tensor-browser.ts",
     "tensor-workerd": "src/runtimes/tensor-workerd.ts",
     "tensor-edge-light": "src/runtimes/tensor-edge-light.ts",
+    press: "src/press.ts",
     cli: "src/cli/main.ts",
     "engine-node": "src/worker/node.ts",
     "engine-web": "src/worker/web.ts",
@@ -137,7 +141,7 @@ async function bundlePackage() {
     chunkNames: "siskin-[hash]",
     conditions: ["import"],
     mainFields: ["module", "main"],
-    external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "fs", "commander", "html-to-text", "unpdf", "*.wasm", "*.wasm?module"],
   });
   // A worker's script is one small file of its own.
   const scripts = ["src/runtimes/worker-node.ts", "src/runtimes/worker-web.ts"];

@@ -51,6 +51,25 @@ export function withThreads(command: Command): Command {
   );
 }
 
+/** How text is drawn, as the command line says it. */
+export interface DrawingArguments {
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP: number;
+  readonly seed: number;
+}
+
+/** Adds --max-tokens and how tokens are drawn. */
+export function withDrawing(command: Command): Command {
+  return command
+    .option("--max-tokens <number>", "tokens at most", positiveInteger, 256)
+    .option("--temperature <number>", "0 takes the likeliest token", numberBetween(0, Number.MAX_VALUE), 0)
+    .option("--top-k <number>", "draw among so many of the likeliest tokens", positiveInteger)
+    .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1), 1)
+    .option("--seed <number>", "the same seed draws the same text", seed, 0);
+}
+
 /** @throws InvalidArgumentError for anything but 1, 2, 3, ... */
 export function positiveInteger(text: string): number {
   const value = Number(text);
