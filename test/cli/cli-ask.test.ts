@@ -64,7 +64,7 @@ test("--json: all questions in one reading, with the reading's figures, and noth
     press: "siskin",
     budget: 512,
   });
-  assert.match(model, /nano$/);
+  assert.match(model, /nano\.gguf$/);
   assert.is(cacheEntries, 512);
   // What each answer looked at is the sentence that states it, and stands where it is said to stand.
   const words = readFileSync(`${documentPath}.txt`, "utf8");

@@ -47,7 +47,7 @@ export function printTable() {
   const table = [...head, ...lines]
     .map((line) => `| ${line} |`)
     .join("\n")
-    .replace("| ---", "|---");
+    .replace("| ---|---|--:|--:|--:|--: |", "|---|---|--:|--:|--:|--:|");
   console.log(table);
   if (!process.env.PACKED_WRITE) return;
   const readme = readFileSync("README.md", "utf8");
