@@ -69,11 +69,11 @@ function sharpestWeights({ core, decoder }: Engine, cache: KeyValueCache, tokens
   const { layers, kvHeads } = cache;
   const stride = Math.ceil(cache.longest / PAGE_ENTRIES) * PAGE_ENTRIES;
   const lists = layers * kvHeads;
-  return core.borrow(lists * stride * 4, (pointer) => {
+  return core.borrow({ scores: lists * stride * 4 }, ({ scores: pointer }) => {
     core.f32(pointer, lists * stride).fill(0);
     const address = (layer: number, head: number) => pointer + (layer * kvHeads + head) * stride * 4;
     const scoring = { target: address, factors: undefined };
-    decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], scoring, hidden: false });
+    decoder.forward(cache, { text: new Int32Array(0), questions: [tokens], scoring });
     const weights = new Map<number, number>();
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < kvHeads; head++) {
