@@ -44,6 +44,7 @@ async function buildPackage() {
   const { written, exports } = await bundlePackage();
   await types;
   await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports("node"));
+  await rollDeclarations(".types/press.d.ts", "dist/press.d.ts", exports("press"));
   await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exports("engine-node"));
   // Chunks of earlier builds have other names and would be published with this one's.
   const kept = new Set([
@@ -51,6 +52,7 @@ async function buildPackage() {
     ...Object.values(targets).map(({ outFile }) => outFile),
     "dist/siskin.d.ts",
     "dist/engine.d.ts",
+    "dist/press.d.ts",
   ]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
@@ -90,6 +92,7 @@ async function bundlePackage() {
     browser: "src/runtimes/browser.ts",
     workerd: "src/runtimes/workerd.ts",
     "edge-light": "src/runtimes/edge-light.ts",
+    press: "src/press.ts",
     cli: "src/cli/main.ts",
     "engine-node": "src/worker/node.ts",
     "engine-web": "src/worker/web.ts",

@@ -38,7 +38,11 @@ export async function compression({ quick }: SuiteOptions): Promise<Table> {
   /** Milliseconds of choosing and re-rotating, from the scores that the last pass left. */
   const cut = (cache: KeyValueCache): { choosing: number; turning: number } => {
     const started = performance.now();
-    const kept = highest(core, spread(core.f32(scores, entries).slice(), siskin().reach), BUDGET);
+    const kept = highest(
+      core,
+      spread(core.f32(scores, entries).slice(), siskin.definition.settings.reach.standard!),
+      BUDGET,
+    );
     const chosen = performance.now();
     cache.keep(() => kept, decoder.rotations);
     return { choosing: chosen - started, turning: performance.now() - chosen };

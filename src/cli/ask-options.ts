@@ -2,9 +2,9 @@
 import { type Command, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import type { PassPress, QuestionPress } from "../press/press.ts";
+import type { PassPress } from "../press/press.ts";
 import { press } from "../press/registry.ts";
-import { readingPress } from "../press/tools/check.ts";
+import { checkPress } from "../press/tools/check-press.ts";
 import {
   type DrawingArguments,
   type ModelArguments,
@@ -23,7 +23,7 @@ export interface AskArguments extends ModelArguments, DrawingArguments {
   readonly budget?: number;
   readonly chunk: number;
   readonly whole?: true;
-  readonly press: PassPress | QuestionPress;
+  readonly press: PassPress;
   readonly scheme: Scheme;
   readonly cache: CacheForm;
   readonly notFound: number;
@@ -65,7 +65,7 @@ export function withAsk(program: Command): Command {
     .addOption(
       new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")
         .default(press("siskin"), "siskin")
-        .argParser((name) => readingPress(press(name))),
+        .argParser(readingPress),
     )
     .addOption(
       new Option(
@@ -102,4 +102,11 @@ export function withAsk(program: Command): Command {
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
+}
+
+/** A method by its name. @throws ArgumentError for one that compresses while decoding */
+function readingPress(name: string): PassPress {
+  const made = press(name);
+  checkPress(made, ["score", "select", "model"], "press of ask");
+  return made;
 }

@@ -197,7 +197,7 @@ function printJson(
     documents: documents?.names ?? [],
     ...(open === undefined ? { scheme, cache } : { capsule: open }),
     press: whole ? null : press.name,
-    budget: whole || (press.kind !== "question" && press.ownBudget) ? null : (budget ?? 512),
+    budget: whole || press.ownBudget ? null : (budget ?? 512),
     ...figures(session, model),
     seconds: Number(seconds.toFixed(3)),
   };

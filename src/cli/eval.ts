@@ -7,6 +7,7 @@ import type { Cell, Grid } from "../eval/grid.ts";
 import { loadModel } from "../runtimes/node.ts";
 import { readText } from "./files.ts";
 import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
+import { pressFromFile } from "./press-file.ts";
 import { Progress } from "./progress.ts";
 
 interface EvalArguments extends ModelArguments {
@@ -16,6 +17,7 @@ interface EvalArguments extends ModelArguments {
   readonly budgets?: number[];
   readonly ratios?: number[];
   readonly methods?: string[];
+  readonly press?: string;
   readonly baselines: boolean;
   readonly question: Cell["question"] | "both";
   readonly scheme: Scheme;
@@ -61,6 +63,7 @@ export function addEval(program: Command, signal: AbortSignal): void {
     .option("--budgets <entries>", "cache entries that survive each chunk", list(positiveInteger))
     .option("--ratios <parts>", "instead of budgets: parts removed after one pass", list(numberBetween(0, 0.999)))
     .option("--methods <names>", "presses by name, and all, which keeps the whole cache", list(String))
+    .option("--press <file>", "a press of your own beside them: the default export of a module")
     .option("--no-baselines", "leave out the right passage alone, and the passages that BM25 finds");
   withThreads(
     withModel(command)
@@ -92,14 +95,17 @@ async function runEval(options: EvalArguments, signal: AbortSignal): Promise<voi
   const { ratios = [], budgets = ratios.length > 0 ? [] : BUDGETS } = options;
   const questions: Grid["questions"] = options.question === "both" ? ["known", "unknown"] : [options.question];
   const { scheme, cache, chunk: chunkLength } = options;
+  const own = options.press === undefined ? undefined : await pressFromFile(options.press);
   const progress = new Progress(options.progress === true);
   // Prose, words and plotting are loaded by those who measure.
   const { BASELINES } = await import("../eval/baselines.ts");
   const { parseCorpus } = await import("../eval/corpus.ts");
   const { evaluate } = await import("../eval/evaluate.ts");
   const { cellsOf } = await import("../eval/grid.ts");
+  const { methodOf } = await import("../eval/methods.ts");
   const { markdownTables } = await import("../eval/table.ts");
-  const methods = [...new Set([...(options.methods ?? preset.methods), ...(options.baselines ? BASELINES : [])])];
+  const named = [...(options.methods ?? preset.methods), ...(own ? [own.name] : [])];
+  const methods = [...new Set([...named, ...(options.baselines ? BASELINES : [])])];
   const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, cache, chunkLength });
   const corpus =
     options.questions === undefined ? undefined : parseCorpus(await readText(options.questions), options.questions);
@@ -112,6 +118,7 @@ async function runEval(options: EvalArguments, signal: AbortSignal): Promise<voi
         seed,
         corpus,
         folder: options.out,
+        methods: (name) => (name === own?.name ? own.make : methodOf(name)),
         signal,
         onProgress: (done, total, fresh, next) =>
           progress.measuring(done, total, fresh, (performance.now() - started) / 1000, next && describe(next)),

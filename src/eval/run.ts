@@ -1,7 +1,7 @@
 /** Measures one document: reads it as a cell says, asks its question, and scores answer and evidence. */
 
 import type { Press } from "../press/press.ts";
-import { readingPress } from "../press/tools/check.ts";
+import { checkPress } from "../press/tools/check-press.ts";
 import type { Model } from "../session/model.ts";
 import type { Session } from "../session/session.ts";
 import { baselineText, isBaseline } from "./baselines.ts";
@@ -50,7 +50,7 @@ export async function attempt(
   const contextSize = Math.max(room, model.config.maxPositions);
   const session = model.createSession({ scheme: cell.scheme, cache: cell.cache, contextSize });
   try {
-    const inPass = cell.kept?.ratio !== undefined && press && press.kind !== "question" && cell.question === "known";
+    const inPass = cell.kept?.ratio !== undefined && press && !press.needs?.questions && cell.question === "known";
     await readTask(model, session, cell, press, inPass ? [...tokens, ...asked] : tokens, task.question, signal);
     const evidence = instead === task.text ? scoreEvidence(session, task, frame.head.length) : undefined;
     const entries = meanEntries(session);
@@ -85,14 +85,13 @@ async function readTask(
     if (whole.length > 0) session.prefill(whole);
     return;
   }
-  const reading = readingPress(press);
-  if (kept.ratio !== undefined && reading.kind !== "question") {
-    session.prefill(whole, { press: reading, ratio: kept.ratio });
+  checkPress(press, ["score", "select", "model"], "press of eval");
+  if (kept.ratio !== undefined && !press.needs?.questions) {
+    session.prefill(whole, { press, ...kept });
     return;
   }
-  const budget = kept.budget ?? Math.max(1, Math.round(whole.length * (1 - kept.ratio)));
   const questions = question === "known" ? text : undefined;
-  await session.read(Int32Array.from(tokens), { press: reading, questions, budget, chunkLength, signal });
+  await session.read(Int32Array.from(tokens), { press, questions, ...kept, chunkLength, signal });
 }
 
 function meanEntries(session: Session): number {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { UnsupportedError } from "../errors.ts";
 
 /** Undefined for one that is empty, or that Deno was not allowed to read. */
 function variable(name: string): string | undefined {
@@ -13,12 +14,21 @@ function variable(name: string): string | undefined {
   }
 }
 
-const expanded = (path: string): string => (/^~(?=$|[/\\])/.test(path) ? join(homedir(), path.slice(1)) : path);
+/** @throws UnsupportedError where Deno was not allowed to tell */
+function userFolder(): string {
+  try {
+    return variable("HOME") ?? homedir();
+  } catch (cause) {
+    throw new UnsupportedError(`The cache of models cannot be found: ${(cause as Error).message}`, { cause });
+  }
+}
+
+const expanded = (path: string): string => (/^~(?=$|[/\\])/.test(path) ? join(userFolder(), path.slice(1)) : path);
 
 /** HF_HOME: where huggingface_hub has its files. */
 function hubHome(): string {
   const home = variable("HF_HOME");
-  return home ? expanded(home) : join(variable("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface");
+  return home ? expanded(home) : join(variable("XDG_CACHE_HOME") ?? join(userFolder(), ".cache"), "huggingface");
 }
 
 /** HF_HUB_CACHE: the folder of models. */

@@ -69,6 +69,11 @@ export class Decoder {
     this.#expansion = new Expansion(core, config.layers, config.kvHeads, packedSizeOf(this.layout.head));
   }
 
+  /** What a layer's products of queries and keys are multiplied with before their softmax: in the forward pass and in presses. */
+  attentionScale(_layer: number): number {
+    return 1 / Math.sqrt(this.config.headSize);
+  }
+
   /**
    * Runs a batch and makes its text part of the cache.
    * @returns the logits that the batch asks for, [count, vocabularySize]
@@ -284,7 +289,7 @@ export class Decoder {
 
   /** Writes the layers' records, but for what `#pointRecords` writes. */
   #writeRecords(parts: WorkspaceParts, { scoring }: Batch, segmentCount: number): void {
-    const { layers, kvHeads, queryHeads, headSize } = this.config;
+    const { layers, kvHeads, queryHeads } = this.config;
     for (let layer = 0; layer < layers; layer++) {
       writeRecord(this.#core, parts.layers + layer * bytesOf(LayerRecord), LayerRecord, {
         queries: parts.queries,
@@ -298,7 +303,7 @@ export class Decoder {
         group: queryHeads / kvHeads,
         headSize: packedSizeOf(this.layout.head),
         pageShift: PAGE_SHIFT,
-        scale: bitsOf(1 / Math.sqrt(headSize)),
+        scale: bitsOf(this.attentionScale(layer)),
         statistics: scoring ? parts.statistics : 0,
         scores: parts.scores + layer * kvHeads * 4,
         factors: scoring?.factors ? parts.factors : 0,

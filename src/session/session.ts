@@ -7,14 +7,14 @@ import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import { checkOptions } from "../options.ts";
 import { gathered } from "../pause.ts";
-import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
-import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
+import { BUDGET_OPTIONS, type Budget, targetOf } from "../press/budget.ts";
+import type { PassPress, Press, StepsPress } from "../press/press.ts";
+import { checkPress, looksAtPass } from "../press/tools/check-press.ts";
 import { show } from "../show.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
-import { checkPress } from "./check-press.ts";
-import type { Course } from "./compress.ts";
+import type { Ongoing } from "./compress.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
@@ -71,14 +71,14 @@ export class Session {
     cache: KeyValueCache,
     contextSize: number,
     { hiddenState, documentEnd }: Pick<CapsuleState, "hiddenState" | "documentEnd"> = NOTHING_READ,
-    course?: Course,
+    ongoing?: Ongoing,
   ) {
     this.#engine = engine;
     this.#sessions = sessions;
     this.#passes = new Passes(engine, cache, contextSize, () => void this.#live());
     this.#passes.hiddenState = hiddenState;
     this.#passes.documentEnd = documentEnd;
-    this.#passes.course = course;
+    this.#passes.ongoing = ongoing;
     sessions.add(this);
   }
 
@@ -134,16 +134,13 @@ export class Session {
    * @throws ArgumentError for no tokens, tokens outside the vocabulary, or what the press cannot do; ContextError when
    * the window is full
    */
-  prefill(
-    tokens: ArrayLike<number | bigint>,
-    options?: { press: PassPress | StepsPress } & OptionalBudget,
-  ): Float32Array {
+  prefill(tokens: ArrayLike<number | bigint>, options?: { press: PassPress | StepsPress } & Budget): Float32Array {
     return this.#change("prefill", (passes) => {
       const list = this.#tokens(tokens);
       if (options === undefined) return passes.pass(list);
       checkOptions(options, ["press", ...BUDGET_OPTIONS], "prefill");
       const { press } = options;
-      checkPress(press, ["score", "select", "model", "steps"], "prefill");
+      checkPress(press, ["score", "select", "model", "steps"], "press of prefill", false);
       const target = targetOf(options, press, passes.room);
       if (press.kind === "steps") return passes.pass(list, undefined, { press, steps: press.begin(), target });
       return passes.pass(list, { press, target });
@@ -165,7 +162,7 @@ export class Session {
       const list = this.#tokens(tokens);
       const result = new Float32Array(list.length - 1);
       const { vocabularySize } = this.#engine.config;
-      passes.pass(list, undefined, passes.course, (logits, first, count) => {
+      passes.pass(list, undefined, passes.ongoing, (logits, first, count) => {
         for (let row = 0; row < count && first + row + 1 < list.length; row++) {
           const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
           result[first + row] = negativeLogLikelihood(values, list[first + row + 1]!);
@@ -179,15 +176,14 @@ export class Session {
    * Keeps what a press chooses and frees the rest.
    * @throws ArgumentError for a press that needs more than keys, values and positions, or the budget that it lacks
    */
-  compress(press: Press, budget: OptionalBudget = {}): void {
+  compress(press: Press, budget: Budget = {}): void {
     this.#change("compress", (passes) => {
-      checkPress(press, ["score", "select"], "compress");
+      checkPress(press, ["score", "select"], "press of compress", false);
       checkOptions(budget, BUDGET_OPTIONS, "compress");
-      const layerPress = press as LayerPress;
-      if (layerPress.needs) {
+      if (looksAtPass(press)) {
         throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
       }
-      passes.compress({ press: layerPress, target: targetOf(budget, press, passes.room) });
+      passes.compress({ press, target: targetOf(budget, press, passes.room) });
     });
   }
 
@@ -314,7 +310,7 @@ export class Session {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
       const generation = checkedGeneration(options);
       const passes = this.#live();
-      const forget = forgetting(options, passes.contextSize);
+      const forget = forgetting(options, passes.contextSize, passes.room);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
       const { tokenizer } = this.#engine;
       const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
@@ -335,20 +331,22 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
-    const forked = course && { ...course, steps: course.steps.fork() };
+    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    const forked = ongoing && { ...ongoing, steps: ongoing.steps.fork() };
     return new Session(this.#engine, this.#sessions, cache.fork(), contextSize, { hiddenState, documentEnd }, forked);
   }
 
   /**
    * The session as bytes, a capsule, for `model.openSession(bytes)` on any runtime with the same model: a safetensors
    * file of the kept entries, with the model's fingerprint and a checksum.
-   * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
+   * @throws ArgumentError when a press goes on compressing this session: what it remembers cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
-    if (course) {
-      throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
+    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    if (ongoing) {
+      throw new ArgumentError(
+        `The ${ongoing.press.name} press goes on in this session, and what it remembers cannot be saved`,
+      );
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
