@@ -96,11 +96,11 @@ for (const [condition, modules] of Object.entries({
   workerd: ["./core.relaxed.wasm", "./core.wasm"],
   "edge-light": ["./core.wasm?module"],
 })) {
-  test(`bundled for ${condition}: no Node, and less than 110 KiB at once, and 10 KiB for the Hub, when minified and gzipped`, async () => {
+  test(`bundled for ${condition}: no Node, and less than 128 KiB at once, and 10 KiB for the Hub, when minified and gzipped`, async () => {
     // esbuild refuses node: modules for the platform "browser".
     const { imports, bytes, laterBytes } = await bundle(`export * from "siskin"`, condition);
     assert.equal(imports, modules);
-    assert.ok(bytes < 110 * 1024, `${bytes} bytes`);
+    assert.ok(bytes < 128 * 1024, `${bytes} bytes`);
     assert.ok(laterBytes > 0 && laterBytes < 10 * 1024, `${laterBytes} bytes for the Hub`);
   });
 }
