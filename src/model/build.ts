@@ -9,6 +9,7 @@ import { Model } from "../session/model.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
+import type { GenerationDefaults } from "./generation-config.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
 import { summariseTensors } from "./tensor-summary.ts";
@@ -27,6 +28,7 @@ export interface OpenModel {
   readonly name: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
+  readonly generationDefaults: GenerationDefaults;
   readonly tensors: TensorFile;
   readonly naming: Naming;
 }
@@ -36,7 +38,7 @@ export interface OpenModel {
  * @throws FormatError when the file ends early; MemoryError; what the signal gives when aborted. Nothing stays allocated then
  */
 export async function buildModel(
-  { name, config, tokenizer }: OpenModel,
+  { name, config, tokenizer, generationDefaults }: OpenModel,
   jobs: readonly PackJob[],
   core: Core,
   team: Team,
@@ -61,6 +63,7 @@ export async function buildModel(
       config: actual,
       tensors: summariseTensors(jobs, packed),
       tokenizer,
+      generationDefaults,
       decoder: new Decoder(core, team, actual, weights, frequencies),
       weights,
       weightBytes: core.bytesInUse - before,

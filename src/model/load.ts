@@ -18,6 +18,7 @@ import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { buildModel, type OpenModel } from "./build.ts";
 import { configFromGguf } from "./config-gguf.ts";
 import { configFromJson } from "./config-json.ts";
+import { generationDefaults, ggufGenerationDefaults } from "./generation-config.ts";
 import { layoutOf } from "./layout.ts";
 import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
 import { matchTensors } from "./match-tensors.ts";
@@ -189,6 +190,7 @@ async function openGgufModel(source: ByteSource, siblings?: Siblings): Promise<O
       name: source.name,
       config,
       tokenizer: Tokenizer.fromGguf(lookup, source.name),
+      generationDefaults: ggufGenerationDefaults(lookup, source.name),
       tensors,
       naming: "gguf",
     };
@@ -217,7 +219,9 @@ async function openFolder(files: FolderSet, name: string): Promise<OpenModel> {
     { config: configJson, generationConfig, tokenizerConfig, specialTokensMap, chatTemplates },
     "tokenizer.json",
   );
-  return { name, config, tokenizer, tensors: await openSafetensorsIndex(files), naming: "huggingFace" };
+  const defaults = generationDefaults(generationConfig, "generation_config.json");
+  const tensors = await openSafetensorsIndex(files);
+  return { name, config, tokenizer, generationDefaults: defaults, tensors, naming: "huggingFace" };
 }
 
 function parseObject(text: string, file: string): Record<string, unknown> {

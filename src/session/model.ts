@@ -9,6 +9,7 @@ import { ArgumentError, DisposedError } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Decoder } from "../model/decoder.ts";
 import { modelFingerprint } from "../model/fingerprint.ts";
+import type { GenerationDefaults } from "../model/generation-config.ts";
 import type { TensorSummary } from "../model/tensor-summary.ts";
 import type { ModelWeights } from "../model/weights.ts";
 import { checkOptions } from "../options.ts";
@@ -26,6 +27,7 @@ interface ModelParts {
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
   readonly tokenizer: Tokenizer;
+  readonly generationDefaults: GenerationDefaults;
   readonly decoder: Decoder;
   readonly weights: ModelWeights;
   /** Bytes of the packed weights. */
@@ -50,6 +52,8 @@ export class Model {
   /** What kinds of tensors the model came with and how they are held. */
   readonly tensors: readonly TensorSummary[];
   readonly tokenizer: Tokenizer;
+  /** How the model's files say that tokens should be drawn, where a caller does not. */
+  readonly generationDefaults: GenerationDefaults;
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
   #fingerprint: string | undefined;
@@ -63,6 +67,7 @@ export class Model {
     this.config = parts.config;
     this.tensors = parts.tensors;
     this.tokenizer = parts.tokenizer;
+    this.generationDefaults = parts.generationDefaults;
     this.#weightBytes = parts.weightBytes;
     this.#weights = parts.weights;
     this.#parts = {

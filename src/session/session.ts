@@ -13,10 +13,12 @@ import { checkPress } from "./check-press.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
+  type AnswerStart,
   checkedGeneration,
   checkSignal,
   GENERATE_OPTIONS,
   type GenerateOptions,
+  type Generation,
   type GenerationTarget,
   generateText,
 } from "./generate.ts";
@@ -227,20 +229,64 @@ export class Session {
    */
   async *ask(question: string, options: GenerateOptions = {}): AsyncGenerator<string, void, void> {
     checkOptions(options, GENERATE_OPTIONS, "ask");
-    const generation = checkedGeneration(options);
+    const generation = checkedGeneration(options, this.model);
+    const { fork, start } = await this.#asked(question, generation);
+    try {
+      const { makeRoom, decode } = fork.#target(undefined);
+      yield* generateText({ makeRoom, decode }, this.model.tokenizer, start, generation);
+    } finally {
+      fork.dispose();
+    }
+  }
+
+  /**
+   * Several answers to one question, which is read once and answered on forks, one after another; `onToken` and `onEnd` hear of all.
+   * @param options as `ask` takes them, and how many answers; with a temperature, answer i is drawn from the seed + i
+   * @throws as `read`
+   */
+  async answers(question: string, options: GenerateOptions & { readonly n: number }): Promise<string[]> {
+    checkOptions(options, [...GENERATE_OPTIONS, "n"], "answers");
+    const { n } = options;
+    if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`n should be a positive whole number and is ${show(n)}`);
+    const generation = checkedGeneration(options, this.model);
+    const { fork, start } = await this.#asked(question, generation);
+    const answers: string[] = [];
+    try {
+      for (let index = 0; index < n; index++) {
+        const each = fork.fork();
+        try {
+          const { makeRoom, decode } = each.#target(undefined);
+          const own = { ...start, logits: start.logits.slice() };
+          const sampling = { ...generation.sampling, seed: generation.sampling.seed + index };
+          let answer = "";
+          const pieces = generateText({ makeRoom, decode }, this.model.tokenizer, own, { ...generation, sampling });
+          for await (const piece of pieces) answer += piece;
+          answers.push(answer);
+        } finally {
+          each.dispose();
+        }
+      }
+    } finally {
+      fork.dispose();
+    }
+    return answers;
+  }
+
+  /** A fork that has read a question, and what an answer goes on from. */
+  async #asked(question: unknown, { signal }: Generation): Promise<{ fork: Session; start: AnswerStart }> {
     if (typeof question !== "string") throw new ArgumentError(`A question should be a string and is ${show(question)}`);
-    const { frame, tokenizer } = this.model;
+    const { frame } = this.model;
     const fork = this.fork();
     try {
       const steps =
         fork.absolutePosition === 0
           ? frame.aloneInSteps(question)
           : frame.questionInSteps(question, fork.#passes.documentEnd);
-      const logits = fork.prefill(joined(await gathered(steps, generation.signal)));
-      const { makeRoom, decode } = fork.#target(undefined);
-      yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
-    } finally {
+      const prompt = joined(await gathered(steps, signal));
+      return { fork, start: { logits: fork.prefill(prompt), prompt, cachedTokens: 0 } };
+    } catch (error) {
       fork.dispose();
+      throw error;
     }
   }
 
@@ -256,7 +302,7 @@ export class Session {
     this.#enter("generate");
     try {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
-      const generation = checkedGeneration(options);
+      const generation = checkedGeneration(options, this.model);
       const passes = this.#live();
       const forget = forgetting(options, passes.contextSize);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
@@ -271,7 +317,8 @@ export class Session {
         const list = this.#tokens(tokens, forget !== undefined);
         return forget ? passes.passForgetting(list, forget) : passes.pass(list);
       });
-      yield* generateText(this.#target(forget), tokenizer, logits, generation);
+      const start = { logits, prompt: tokens, cachedTokens: 0 };
+      yield* generateText(this.#target(forget), tokenizer, start, generation);
     } finally {
       this.#running = undefined;
     }
