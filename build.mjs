@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import asc from "assemblyscript/asc";
 import { bundle } from "./tools/bundle.mjs";
+import { rollDeclarations } from "./tools/declarations.mjs";
 
 const { targets } = JSON.parse(readFileSync("asconfig.json", "utf8"));
 
@@ -36,12 +37,19 @@ async function compile(target) {
 
 /** Bundles the package and writes its types. */
 async function buildPackage() {
-  // Types are checked by `npm run check`; here they are only written.
+  // Types are checked by `npm run check`; here they are only written: one file for all runtimes, whose entries export the same.
   const types = run("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--noCheck");
-  const written = await bundlePackage();
+  const { written, exports } = await bundlePackage();
   await types;
+  await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports("node"));
+  await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exports("engine-node"));
   // Chunks of earlier builds have other names and would be published with this one's.
-  const kept = new Set([...written, ...Object.values(targets).map(({ outFile }) => outFile), "dist/types"]);
+  const kept = new Set([
+    ...written,
+    ...Object.values(targets).map(({ outFile }) => outFile),
+    "dist/siskin.d.ts",
+    "dist/engine.d.ts",
+  ]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
 
@@ -72,7 +80,7 @@ function noSideEffects() {
   };
 }
 
-/** Bundles all entries. @returns the paths written */
+/** Bundles all entries. @returns the paths written, and the names that an entry exports */
 async function bundlePackage() {
   // One call: what the entries share, nearly everything, is one chunk, so that the package holds one copy.
   const entries = {
@@ -81,6 +89,10 @@ async function bundlePackage() {
     workerd: "src/runtimes/workerd.ts",
     "edge-light": "src/runtimes/edge-light.ts",
     cli: "src/cli/main.ts",
+    "engine-node": "src/worker/node.ts",
+    "engine-web": "src/worker/web.ts",
+    "engine-worker-node": "src/worker/host-node.ts",
+    "engine-worker-web": "src/worker/host-web.ts",
   };
   const shared = { target: "es2022", platform: "neutral", sourcemap: true };
   const metafile = await bundle(entries, "dist", {
@@ -99,7 +111,10 @@ async function bundlePackage() {
   const workers = await bundle(scripts, "dist", { ...shared, external: ["node:*"] });
   chmodSync("dist/cli.js", 0o755);
   writeFileSync("dist/LICENSES.txt", licenses(metafile));
-  return [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt");
+  return {
+    written: [metafile, workers].flatMap(({ outputs }) => Object.keys(outputs)).concat("dist/LICENSES.txt"),
+    exports: (entry) => metafile.outputs[`dist/${entry}.js`].exports,
+  };
 }
 
 /** The licences of the packages that went into the bundles, which their authors ask to be kept with every copy. */

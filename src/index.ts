@@ -2,6 +2,7 @@
 export type { Scheme } from "./cache/cache.ts";
 export * from "./errors.ts";
 export type { ModelConfig } from "./model/config.ts";
+export type { ModelMemory } from "./model/engine.ts";
 export type { GenerationDefaults } from "./model/generation-config.ts";
 export type { ModelSource } from "./model/load.ts";
 export type { LoadOptions, LoadProgress } from "./model/load-options.ts";
@@ -68,12 +69,15 @@ export { type PyramidOptions, pyramid, pyramidKV } from "./press/wrappers/pyrami
 export type { DocumentText } from "./session/document.ts";
 export type { EndlessOptions } from "./session/endless.ts";
 export type { AnswerEnd, AnswerToken, GenerateOptions } from "./session/generate.ts";
-export type { Model, ModelMemory } from "./session/model.ts";
+export type { Model } from "./session/model.ts";
 export type { DryOptions } from "./session/penalties.ts";
 export type { ReadOptions, ReadProgress } from "./session/read.ts";
 export type { SamplingOptions, TokenProbability } from "./session/sampling.ts";
 export type { Session, SessionOptions } from "./session/session.ts";
+export type { Range } from "./tensor/arrange.ts";
 export type { RotationOptions } from "./tensor/rotation.ts";
-export { type RotaryEmbeddingOptions, Tensor, type TensorType } from "./tensor/tensor.ts";
+export { scope } from "./tensor/scope.ts";
+export { type NestedNumbers, type RotaryEmbeddingOptions, Tensor, type TensorType } from "./tensor/tensor.ts";
 export type { ChatTemplate, Message, RenderOptions } from "./tokenizer/chat-template.ts";
+export type { Frame } from "./tokenizer/prompt-frame.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";

@@ -15,7 +15,7 @@ const CHUNK = 512;
 
 export async function compression({ quick }: SuiteOptions): Promise<Table> {
   const model = await loadModel(NANO);
-  const { core, decoder, config, frame } = model;
+  const { core, decoder, config, frame } = model.engine;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const full = new Cache(pool, config.layers, config.kvHeads, "contiguous");
   const tokens = promptTokens(model, BUDGET + CHUNK);

@@ -11,6 +11,7 @@ import type { PassPress, QuestionPress } from "../press/press.ts";
 import { press } from "../press/registry.ts";
 import { readingPress } from "../press/tools/check.ts";
 import { type LoadProgress, loadModel } from "../runtimes/node.ts";
+import type { Model } from "../session/model.ts";
 import type { ReadProgress } from "../session/read.ts";
 import type { Session } from "../session/session.ts";
 import { openDocument, readBytes, writeBytes } from "./files.ts";
@@ -111,13 +112,13 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
       const session = capsule ? model.openSession(capsule) : model.createSession({ scheme, cache });
       const tokens = painted ? model.tokenizer.encode(text as string) : undefined;
       const seconds =
-        text === undefined ? 0 : await read(session, tokens ?? text, questions, options, progress, signal);
+        text === undefined ? 0 : await read(model, session, tokens ?? text, questions, options, progress, signal);
       progress.end();
       if (save !== undefined) await writeBytes(save, session.save());
       const map = tokens && heatMap(session, tokens);
       if (map && show !== undefined) process.stdout.write(`${paintHeatMap(map, hasColours())}\n`);
       const answers = options.json
-        ? await printJson(session, questions, seconds, signal)
+        ? await printJson(model, session, questions, seconds, signal)
         : await print(session, questions, signal);
       if (map && html !== undefined) await writePage(html, map, answers, document!);
     } finally {
@@ -130,6 +131,7 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
 
 /** Reads the document. @returns seconds that it took */
 async function read(
+  model: Model,
   session: Session,
   document: string | Int32Array | AsyncIterable<string>,
   questions: readonly string[],
@@ -153,12 +155,13 @@ async function read(
   });
   const taken = seconds();
   if (!last?.documentTokens) throw new SiskinError("The document is empty");
-  progress.read(last, taken, session.model.memory.peakBytes);
+  progress.read(last, taken, model.memory.peakBytes);
   return taken;
 }
 
 /** Writes one object. @param seconds that reading took @returns the answers */
 async function printJson(
+  model: Model,
   session: Session,
   questions: readonly string[],
   seconds: number,
@@ -170,7 +173,6 @@ async function printJson(
     for await (const piece of session.ask(question, { signal })) answer += piece;
     answers.push({ question, answer });
   }
-  const { model } = session;
   const result = {
     answers,
     // Of the document, without the prompt's head.

@@ -76,7 +76,15 @@ async function attempt(
   const session = model.createSession({ scheme: cell.scheme, cache: cell.cache, contextSize });
   try {
     const inPass = cell.kept?.ratio !== undefined && press?.kind !== "question" && cell.question === "known";
-    await readTask(session, cell, press, inPass ? [...task.tokens, ...asked] : task.tokens, task.question, signal);
+    await readTask(
+      model,
+      session,
+      cell,
+      press,
+      inPass ? [...task.tokens, ...asked] : task.tokens,
+      task.question,
+      signal,
+    );
     const figures = { evidence: scoreEvidence(session, task, frame.head.length), entries: meanEntries(session) };
     if (inPass) session.prefill(frame.tail);
     const pieces = inPass
@@ -95,6 +103,7 @@ async function attempt(
  * behind every chunk.
  */
 async function readTask(
+  model: Model,
   session: Session,
   { kept, question, chunkLength }: Cell,
   press: Press | undefined,
@@ -102,7 +111,7 @@ async function readTask(
   text: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { head } = session.model.frame;
+  const { head } = model.frame;
   const whole = [...head, ...Array.from(tokens)];
   if (!kept || !press) {
     session.prefill(whole);
@@ -119,7 +128,7 @@ async function readTask(
 }
 
 function meanEntries(session: Session): number {
-  const { layers, kvHeads } = session.model.config;
+  const { layers, kvHeads } = session.config;
   let sum = 0;
   for (let layer = 0; layer < layers; layer++) {
     for (let head = 0; head < kvHeads; head++) sum += session.cacheLength(layer, head);

@@ -13,7 +13,7 @@ export function scoreAnswer(answer: string, expected: readonly string[]): number
  * @param offset tokens of the session before the document
  */
 export function scoreEvidence(session: Session, { evidence }: Pick<Task, "evidence">, offset: number): number {
-  const { layers, kvHeads } = session.model.config;
+  const { layers, kvHeads } = session.config;
   const wanted = new Set(
     evidence.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, index) => offset + first + index)),
   );

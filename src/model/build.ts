@@ -1,14 +1,14 @@
-/** Builds a model out of its opened files: packs the weights and puts decoder and tokenizer around them. */
+/** Builds an engine out of its opened files: packs the weights and puts decoder and tokenizer around them. */
 import { isPadded } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { FormatError } from "../errors.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
 import { type RotaryFrequencies, rotaryFrequencies } from "../rotary/frequencies.ts";
-import { Model } from "../session/model.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
+import { Engine } from "./engine.ts";
 import type { GenerationDefaults } from "./generation-config.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
@@ -37,13 +37,13 @@ export interface OpenModel {
  * @param jobs the tensors, in the order of the file
  * @throws FormatError when the file ends early; MemoryError; what the signal gives when aborted. Nothing stays allocated then
  */
-export async function buildModel(
+export async function buildEngine(
   { name, config, tokenizer, generationDefaults }: OpenModel,
   jobs: readonly PackJob[],
   core: Core,
   team: Team,
   options: LoadOptions,
-): Promise<Model> {
+): Promise<Engine> {
   const bytesTotal = jobs.reduce((sum, { entry }) => sum + entry.byteLength, 0);
   const before = core.bytesInUse;
   const packed = await packTensors(core, jobs, {
@@ -56,7 +56,7 @@ export async function buildModel(
     const frequencies = frequenciesOf(core, config, arranged, name);
     const weights = tied(core, config, arranged);
     const actual = { ...config, tiedEmbeddings: weights.output === weights.embedding };
-    return new Model({
+    return new Engine({
       name,
       core,
       team,

@@ -11,13 +11,13 @@ import { openGguf } from "../formats/gguf.ts";
 import type { Siblings } from "../formats/gguf-parts.ts";
 import { openSafetensorsIndex } from "../formats/safetensors.ts";
 import type { ByteSource } from "../formats/source.ts";
-import type { Model } from "../session/model.ts";
 import { show } from "../show.ts";
 import { isWebPage, readChatTemplates } from "../tokenizer/template-files.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { buildModel, type OpenModel } from "./build.ts";
+import { buildEngine, type OpenModel } from "./build.ts";
 import { configFromGguf } from "./config-gguf.ts";
 import { configFromJson } from "./config-json.ts";
+import type { Engine } from "./engine.ts";
 import { generationDefaults, ggufGenerationDefaults } from "./generation-config.ts";
 import { layoutOf } from "./layout.ts";
 import { checkLoadOptions, type LoadOptions, threadsFor } from "./load-options.ts";
@@ -49,14 +49,9 @@ export interface Platform {
   };
 }
 
-/** `loadModel` for a runtime. */
-export function createLoadModel(platform: Platform) {
-  /**
-   * Loads a model.
-   * @throws ArgumentError for a source or an option that cannot be, FormatError naming the file's fault, UnsupportedError
-   * when it cannot be reached, MemoryError; what the signal gives when aborted. Nothing stays allocated then.
-   */
-  return async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+/** Loads engines on a runtime. */
+export function createLoadEngine(platform: Platform) {
+  return async function loadEngine(source: ModelSource, options: LoadOptions): Promise<Engine> {
     checkLoadOptions(options);
     const { signal } = options;
     const threads = threadsFor(options, platform.threads?.available());
@@ -71,7 +66,7 @@ export function createLoadModel(platform: Platform) {
       const scratchBytes = core.kernels.scratchBytes(packedSizeOf(layout.head));
       const starting = Team.start(core, module, threads, scratchBytes, platform.threads?.start);
       const team = await unlessAborted(starting, signal, (late) => late.dispose());
-      return await buildModel(opened, jobs, core, team, options).catch((error) => {
+      return await buildEngine(opened, jobs, core, team, options).catch((error) => {
         team.dispose();
         throw error;
       });

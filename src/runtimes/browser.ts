@@ -2,7 +2,7 @@
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
 import { UnsupportedError } from "../errors.ts";
-import { createLoadModel } from "../model/load.ts";
+import { createLoadModel } from "../session/load.ts";
 import { startWorker } from "./start-worker-web.ts";
 
 export * from "../index.ts";

@@ -1,6 +1,6 @@
 /** The entry for Vercel's edge functions: `?module` is that platform's spelling of a compiled module. */
 import { createLoadCore } from "../core/default-core.ts";
-import { createLoadModel } from "../model/load.ts";
+import { createLoadModel } from "../session/load.ts";
 import baseline from "./core.wasm?module";
 
 export * from "../index.ts";

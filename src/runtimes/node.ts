@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
 import { fileSource, folderFiles, siblingFiles } from "../formats/file-source.ts";
-import { createLoadModel } from "../model/load.ts";
+import { createLoadModel } from "../session/load.ts";
 import { startWorker } from "./start-worker-node.ts";
 
 export * from "../index.ts";

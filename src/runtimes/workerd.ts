@@ -1,7 +1,7 @@
 /** The entry for Cloudflare Workers, where bytes cannot be compiled: the builds of the core are imported as modules. */
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
-import { createLoadModel } from "../model/load.ts";
+import { createLoadModel } from "../session/load.ts";
 import relaxed from "./core.relaxed.wasm";
 import baseline from "./core.wasm";
 

@@ -1,5 +1,7 @@
 /** Compresses a cache: shows it to a press and keeps what the press chooses. */
+
 import type { KeyValueCache } from "../cache/cache.ts";
+import type { Engine } from "../model/engine.ts";
 import type { Target } from "../press/budget.ts";
 import { CachedEntries, multiplyRows } from "../press/entries.ts";
 import type { LayerSelection, ModelEntries, PressSteps, ReplayLayer, StepsPress } from "../press/press.ts";
@@ -7,7 +9,6 @@ import { highest } from "../press/tools/choose.ts";
 import { checkedSelections } from "../press/tools/results.ts";
 import { rowNorms } from "../press/tools/vectors.ts";
 import { rotate } from "../rotary/rotate.ts";
-import type { Model } from "./model.ts";
 import { Recorder } from "./recorder.ts";
 
 /** A press that goes on compressing after every pass of a session, and how far it has come. */
@@ -22,13 +23,13 @@ export interface Course {
  * @param chunked whether the pass is a chunk of a longer text
  */
 export function viewCache(
-  model: Model,
+  engine: Engine,
   cache: KeyValueCache,
   tokens: Int32Array,
   recorder: Recorder,
   chunked = false,
 ): ModelEntries {
-  const { core, decoder, tokenizer } = model;
+  const { core, decoder, tokenizer } = engine;
   const queries = {
     rows: recorder.layers("queries").length > 0 ? recorder.rows : 0,
     layers: recorder.layers("queries"),
@@ -41,20 +42,20 @@ export function viewCache(
     tokens,
     // Asked for when it is needed: not every model has a frame.
     get frame() {
-      return model.frame;
+      return engine.frame;
     },
     encode: (text) => tokenizer.encode(text),
     multiply: (a, b, depth) => multiplyRows(core, a, b, depth),
     highest: (scores, keep) => highest(core, scores, keep),
-    replay: (replayed) => replay(model, cache, replayed),
+    replay: (replayed) => replay(engine, cache, replayed),
   };
 }
 
 /** Keeps what a press chose, in the cache itself. @throws ArgumentError, MemoryError; the cache is then as it was */
-export function keepSelected(model: Model, cache: KeyValueCache, selections: readonly LayerSelection[]): void {
+export function keepSelected(engine: Engine, cache: KeyValueCache, selections: readonly LayerSelection[]): void {
   cache.keep(
     (layer, head) => selections[layer]!.kept[head]!,
-    model.decoder.rotations,
+    engine.decoder.rotations,
     (layer, head) => ({ keys: selections[layer]!.keys?.[head], values: selections[layer]!.values?.[head] }),
   );
 }
@@ -65,7 +66,7 @@ export function keepSelected(model: Model, cache: KeyValueCache, selections: rea
  * @returns the course as it is then; the one given has not changed
  */
 export function stepCourse(
-  model: Model,
+  engine: Engine,
   cache: KeyValueCache,
   checkLive: () => void,
   course: Course,
@@ -74,13 +75,13 @@ export function stepCourse(
   const steps = course.steps.fork();
   const selections = steps.step(view, course.target, view.tokens.length);
   checkLive();
-  if (selections) keepSelected(model, cache, checkedSelections(course.press.name, view, selections));
+  if (selections) keepSelected(engine, cache, checkedSelections(course.press.name, view, selections));
   return { ...course, steps };
 }
 
 /** Runs tokens behind the cache, as a question is, and keeps what enters attention. */
-function replay(model: Model, cache: KeyValueCache, tokens: Int32Array): readonly ReplayLayer[] {
-  const { core, decoder, config } = model;
+function replay(engine: Engine, cache: KeyValueCache, tokens: Int32Array): readonly ReplayLayer[] {
+  const { core, decoder, config } = engine;
   const { headSize } = config;
   const group = config.queryHeads / config.kvHeads;
   const recorder = new Recorder(core, config, ["queries", "keys", "normed"], tokens.length);

@@ -26,11 +26,11 @@ export interface DocumentTokens {
  * @param signal stops the encoding of a long string
  */
 export async function documentTokens(text: DocumentText, passes: Passes, signal: AbortSignal): Promise<DocumentTokens> {
-  const { config } = passes.model;
+  const { config } = passes.engine;
   const isEmpty = passes.cache.absolutePosition === 0;
   if (typeof text !== "string" && isTokenList(text)) {
     const tokens = checkedTokens(text, config.vocabularySize);
-    return { ...known(isEmpty ? passes.model.frameForTokens.head : passes.heldBack, [tokens]), end: () => undefined };
+    return { ...known(isEmpty ? passes.engine.frameForTokens.head : passes.heldBack, [tokens]), end: () => undefined };
   }
   if (
     typeof text !== "string" &&
@@ -38,7 +38,7 @@ export async function documentTokens(text: DocumentText, passes: Passes, signal:
   ) {
     throw new ArgumentError("A document should be a string, tokens, or an iterable of strings");
   }
-  const { frame } = passes.model;
+  const { frame } = passes.engine;
   const encoder = isEmpty ? frame.begin() : frame.goOn(passes.documentEnd);
   const { head } = encoder;
   let end: DocumentEnd | undefined;

@@ -1,7 +1,9 @@
 /** What a session holds, and the passes that change it: each happens as a whole or not at all. */
+
 import type { KeyValueCache } from "../cache/cache.ts";
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
+import type { Engine } from "../model/engine.ts";
 import { type Room, type Target, targetOf } from "../press/budget.ts";
 import type { ModelEntries, PassPress } from "../press/press.ts";
 import { selectAll } from "../press/tools/choose.ts";
@@ -9,7 +11,6 @@ import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { noTokens } from "../tokenizer/tokens.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
 import type { Forgetting } from "./endless.ts";
-import type { Model } from "./model.ts";
 import { Recorder } from "./recorder.ts";
 
 /** Tokens of text run through the layers at once. */
@@ -25,7 +26,7 @@ interface Compression {
 
 /** A cache, the way of a press that goes on compressing it, and what the next token is drawn from. */
 export class Passes {
-  readonly model: Model;
+  readonly engine: Engine;
   readonly cache: KeyValueCache;
   /** Positions that may be used. */
   readonly contextSize: number;
@@ -38,8 +39,8 @@ export class Passes {
   readonly #checkLive: () => void;
 
   /** @param checkLive throws when the session was disposed, which a press may do */
-  constructor(model: Model, cache: KeyValueCache, contextSize: number, checkLive: () => void) {
-    this.model = model;
+  constructor(engine: Engine, cache: KeyValueCache, contextSize: number, checkLive: () => void) {
+    this.engine = engine;
     this.cache = cache;
     this.contextSize = contextSize;
     this.#checkLive = checkLive;
@@ -56,7 +57,7 @@ export class Passes {
 
   /** Tokens of that end which are not in the cache, as what follows could join them: they come before whatever is read next. */
   get heldBack(): Int32Array {
-    return this.documentEnd ? this.model.frameForTokens.goOn(this.documentEnd).head : noTokens;
+    return this.documentEnd ? this.engine.frameForTokens.goOn(this.documentEnd).head : noTokens;
   }
 
   /** Where a budget is to hold. */
@@ -98,8 +99,8 @@ export class Passes {
     course: Course | undefined = this.course,
     each?: (first: number, count: number) => void,
   ): Float32Array {
-    const { model, cache } = this;
-    const { core, config, decoder } = model;
+    const { engine, cache } = this;
+    const { core, config, decoder } = engine;
     this.checkRoom(tokens.length);
     const rows = Math.max(compression?.press.needs?.queryRows ?? 0, course?.press.needs?.queryRows ?? 0);
     const recorder = new Recorder(core, config, rows > 0 ? ["queries"] : [], tokens.length, rows);
@@ -114,9 +115,9 @@ export class Passes {
       const hiddenState = decoder.hiddenState(count - 1);
       const logits = decoder.logits(count - 1, 1);
       if (!compression && !course) return { hiddenState, logits, course };
-      const view = viewCache(model, cache, tokens, recorder);
+      const view = viewCache(engine, cache, tokens, recorder);
       if (compression) this.#keepChosen(compression, view);
-      return { hiddenState, logits, course: course && stepCourse(model, cache, this.#checkLive, course, view) };
+      return { hiddenState, logits, course: course && stepCourse(engine, cache, this.#checkLive, course, view) };
     };
     // Where two presses compress, the second may fail when the first has dropped entries.
     const done = cache.attempt(work, compression !== undefined && course !== undefined);
@@ -127,15 +128,15 @@ export class Passes {
 
   /** Compresses what is there. */
   compress(compression: Compression): void {
-    const { core, config } = this.model;
-    const view = viewCache(this.model, this.cache, new Int32Array(0), new Recorder(core, config, [], 0));
+    const { core, config } = this.engine;
+    const view = viewCache(this.engine, this.cache, new Int32Array(0), new Recorder(core, config, [], 0));
     this.#keepChosen(compression, view);
   }
 
   #keepChosen({ press, target }: Compression, view: ModelEntries): void {
     const selections = selectAll(press, view, target);
     this.#checkLive();
-    keepSelected(this.model, this.cache, selections);
+    keepSelected(this.engine, this.cache, selections);
   }
 
   /** Compresses if so many tokens more would be too many. */
@@ -166,7 +167,7 @@ export class Passes {
 
   /** Logits of the last token read, once more. @throws ArgumentError where they are not known */
   lastLogits(): Float32Array {
-    if (this.hiddenState) return this.model.decoder.logitsOf(this.hiddenState);
+    if (this.hiddenState) return this.engine.decoder.logitsOf(this.hiddenState);
     throw new ArgumentError("There is no token to go on from: give a text, or read one by prefill, decode or generate");
   }
 

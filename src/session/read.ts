@@ -101,7 +101,7 @@ export async function checkedReading(
   if (ownBudget && options.budget !== undefined) {
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
   }
-  const prompt = isTokenList(text) ? passes.model.frameForTokens : passes.model.frame;
+  const prompt = isTokenList(text) ? passes.engine.frameForTokens : passes.engine.frame;
   const questions: Int32Array[] = [];
   for (const question of questionTexts(options.questions))
     questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
@@ -182,7 +182,7 @@ function readChunk(
   checkLive: () => void,
 ): Course | undefined {
   const { passes, press, budget = Number.POSITIVE_INFINITY } = reading;
-  const { model, cache } = passes;
+  const { engine, cache } = passes;
   checkRoom(reading, chunk.length);
   const asks = press.kind === "question";
   const grows = asks && press.schedule === "linear";
@@ -190,32 +190,32 @@ function readChunk(
   const fits = cache.longest + chunk.length <= kept && !course && (asks || !press.ownBudget);
   const wanted = asks || fits ? 0 : (press.needs?.queryRows ?? 0);
   const rows = Math.max(wanted, passes.course?.press.needs?.queryRows ?? 0);
-  const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
+  const recorder = new Recorder(engine.core, engine.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
   recorder.batch(0, chunk.length, (record) => {
     if (asks && !fits) readWithQuestions(reading, press, chunk, Math.max(1, kept), record);
-    else model.decoder.forward(cache, { text: chunk, record, hidden: false });
+    else engine.decoder.forward(cache, { text: chunk, record, hidden: false });
   });
-  const view = viewCache(model, cache, chunk, recorder, true);
+  const view = viewCache(engine, cache, chunk, recorder, true);
   if (!asks && !fits) {
     const target = press.ownBudget ? noTarget(press.name) : countTarget(budget);
     const selections = course
       ? checkedSelections(press.name, view, course.select(view, target))
       : selectAll(press, view, target);
     checkLive();
-    keepSelected(model, cache, selections);
+    keepSelected(engine, cache, selections);
   }
-  return passes.course && stepCourse(model, cache, checkLive, passes.course, view);
+  return passes.course && stepCourse(engine, cache, checkLive, passes.course, view);
 }
 
 /** One chunk behind the cache, the questions behind it, and the choice of what stays. */
 function readWithQuestions(
-  { passes: { model, cache }, questions }: Reading,
+  { passes: { engine, cache }, questions }: Reading,
   press: QuestionPress,
   chunk: Int32Array,
   kept: number,
   record: Recording | undefined,
 ): void {
-  const { core, decoder } = model;
+  const { core, decoder } = engine;
   const { layers, kvHeads } = cache;
   const lists = press.granularity === "head" ? layers * kvHeads : press.granularity === "layer" ? layers : 1;
   const listOf = (layer: number, head: number) =>

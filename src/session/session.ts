@@ -1,15 +1,20 @@
 /** A session: one cache over a model, to prefill, decode, compress, read documents into and ask. */
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
+import { disposeSymbol } from "../dispose.ts";
 import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { Engine } from "../model/engine.ts";
 import { checkOptions } from "../options.ts";
 import { gathered } from "../pause.ts";
 import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
 import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
 import { show } from "../show.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
 import { checkPress } from "./check-press.ts";
+import type { Course } from "./compress.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
@@ -22,10 +27,11 @@ import {
   type GenerationTarget,
   generateText,
 } from "./generate.ts";
-import type { Model } from "./model.ts";
 import { Passes } from "./passes.ts";
 import { checkedReading, READ_OPTIONS, type ReadOptions, readChunks } from "./read.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
+
+const NOTHING_READ = { hiddenState: undefined, documentEnd: undefined };
 
 /** How a session's cache works. */
 export interface SessionOptions {
@@ -48,7 +54,9 @@ export interface SessionOptions {
  * are free.
  */
 export class Session {
-  readonly model: Model;
+  readonly #engine: Engine;
+  /** The sessions of the model that live. */
+  readonly #sessions: Set<Session>;
   readonly #passes: Passes;
   /** The call that is changing the session, and whether it is doing so at this moment. */
   #running: string | undefined;
@@ -57,10 +65,32 @@ export class Session {
   /** Stops a reading that waits. */
   #stop: AbortController | undefined;
 
-  /** For `Model` and `fork()`; use `model.createSession()`. */
-  constructor(model: Model, cache: KeyValueCache, contextSize: number) {
-    this.model = model;
-    this.#passes = new Passes(model, cache, contextSize, () => void this.#live());
+  /** @internal For `Model` and `fork()`; use `model.createSession()`. */
+  constructor(
+    engine: Engine,
+    sessions: Set<Session>,
+    cache: KeyValueCache,
+    contextSize: number,
+    { hiddenState, documentEnd }: Pick<CapsuleState, "hiddenState" | "documentEnd"> = NOTHING_READ,
+    course?: Course,
+  ) {
+    this.#engine = engine;
+    this.#sessions = sessions;
+    this.#passes = new Passes(engine, cache, contextSize, () => void this.#live());
+    this.#passes.hiddenState = hiddenState;
+    this.#passes.documentEnd = documentEnd;
+    this.#passes.course = course;
+    sessions.add(this);
+  }
+
+  /** The model's configuration. */
+  get config(): ModelConfig {
+    return this.#engine.config;
+  }
+
+  /** The model's tokenizer. */
+  get tokenizer(): Tokenizer {
+    return this.#engine.tokenizer;
   }
 
   get scheme(): Scheme {
@@ -135,9 +165,9 @@ export class Session {
     return this.#change("negativeLogLikelihoods", (passes) => {
       const list = this.#tokens(tokens);
       const result = new Float32Array(list.length - 1);
-      const { vocabularySize } = this.model.config;
+      const { vocabularySize } = this.#engine.config;
       passes.pass(list, undefined, passes.course, (first, count) => {
-        const logits = this.model.decoder.logits(0, count);
+        const logits = this.#engine.decoder.logits(0, count);
         for (let row = 0; row < count && first + row + 1 < list.length; row++) {
           const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
           const largest = values.reduce((a, b) => Math.max(a, b));
@@ -185,7 +215,7 @@ export class Session {
         );
       }
       const lists = indices.map((heads) => heads.map((list: ArrayLike<number>) => Int32Array.from(list)));
-      cache.keep((layer, head) => lists[layer]![head]!, this.model.decoder.rotations);
+      cache.keep((layer, head) => lists[layer]![head]!, this.#engine.decoder.rotations);
     });
   }
 
@@ -229,11 +259,11 @@ export class Session {
    */
   async *ask(question: string, options: GenerateOptions = {}): AsyncGenerator<string, void, void> {
     checkOptions(options, GENERATE_OPTIONS, "ask");
-    const generation = checkedGeneration(options, this.model);
+    const generation = checkedGeneration(options, this.#engine);
     const { fork, start } = await this.#asked(question, generation);
     try {
       const { makeRoom, decode } = fork.#target(undefined);
-      yield* generateText({ makeRoom, decode }, this.model.tokenizer, start, generation);
+      yield* generateText({ makeRoom, decode }, this.#engine.tokenizer, start, generation);
     } finally {
       fork.dispose();
     }
@@ -248,7 +278,7 @@ export class Session {
     checkOptions(options, [...GENERATE_OPTIONS, "n"], "answers");
     const { n } = options;
     if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`n should be a positive whole number and is ${show(n)}`);
-    const generation = checkedGeneration(options, this.model);
+    const generation = checkedGeneration(options, this.#engine);
     const { fork, start } = await this.#asked(question, generation);
     const answers: string[] = [];
     try {
@@ -259,7 +289,7 @@ export class Session {
           const own = { ...start, logits: start.logits.slice() };
           const sampling = { ...generation.sampling, seed: generation.sampling.seed + index };
           let answer = "";
-          const pieces = generateText({ makeRoom, decode }, this.model.tokenizer, own, { ...generation, sampling });
+          const pieces = generateText({ makeRoom, decode }, this.#engine.tokenizer, own, { ...generation, sampling });
           for await (const piece of pieces) answer += piece;
           answers.push(answer);
         } finally {
@@ -275,7 +305,7 @@ export class Session {
   /** A fork that has read a question, and what an answer goes on from. */
   async #asked(question: unknown, { signal }: Generation): Promise<{ fork: Session; start: AnswerStart }> {
     if (typeof question !== "string") throw new ArgumentError(`A question should be a string and is ${show(question)}`);
-    const { frame } = this.model;
+    const { frame } = this.#engine;
     const fork = this.fork();
     try {
       const steps =
@@ -302,11 +332,11 @@ export class Session {
     this.#enter("generate");
     try {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
-      const generation = checkedGeneration(options, this.model);
+      const generation = checkedGeneration(options, this.#engine);
       const passes = this.#live();
       const forget = forgetting(options, passes.contextSize);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
-      const { tokenizer } = this.model;
+      const { tokenizer } = this.#engine;
       const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
       this.#live();
       const begin = this.absolutePosition === 0 ? tokenizer.documentStart : [];
@@ -327,11 +357,8 @@ export class Session {
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
     const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
-    const copy = new Session(this.model, cache.fork(), contextSize);
-    copy.#passes.hiddenState = hiddenState;
-    copy.#passes.documentEnd = documentEnd;
-    copy.#passes.course = course && { ...course, steps: course.steps.fork() };
-    return this.model.adopt(copy);
+    const forked = course && { ...course, steps: course.steps.fork() };
+    return new Session(this.#engine, this.#sessions, cache.fork(), contextSize, { hiddenState, documentEnd }, forked);
   }
 
   /**
@@ -346,16 +373,7 @@ export class Session {
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
-    return writeCapsule({ cache, contextSize, model: this.model.fingerprint, hiddenState: last, documentEnd });
-  }
-
-  /** Fills an empty session; for `model.openSession`. @throws MemoryError */
-  restore({ heads, absolutePosition, hiddenState, documentEnd }: CapsuleState): void {
-    this.#change("restore", (passes) => {
-      passes.cache.restore(heads, absolutePosition);
-      passes.hiddenState = hiddenState;
-      passes.documentEnd = documentEnd;
-    });
+    return writeCapsule({ cache, contextSize, model: this.#engine.fingerprint, hiddenState: last, documentEnd });
   }
 
   /**
@@ -365,10 +383,15 @@ export class Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.model.forget(this);
+    this.#sessions.delete(this);
     // A press may call this amid the very step that uses the cache, which is then freed at the step's end.
     if (!this.#stepping) this.#passes.cache.dispose();
     this.#stop?.abort(new DisposedError("This session has been disposed"));
+  }
+
+  /** For `using`. */
+  [disposeSymbol](): void {
+    this.dispose();
   }
 
   /** A call that changes the session at once. */
@@ -404,7 +427,7 @@ export class Session {
 
   /** @param endless whether there is room for a text of any length */
   #tokens(tokens: unknown, endless = false): Int32Array {
-    return checkedTokens(tokens, this.model.config.vocabularySize, (length) => {
+    return checkedTokens(tokens, this.#engine.config.vocabularySize, (length) => {
       if (length === 0) throw new ArgumentError("There are no tokens to read");
       if (!endless) this.#passes.checkRoom(length);
     });

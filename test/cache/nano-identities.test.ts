@@ -150,7 +150,7 @@ test("two forks fed different text do not see each other: the bits are those of 
 });
 
 test("a question's own run leaves no trace in cache, positions or memory", () => {
-  const { core, decoder } = model;
+  const { core, decoder } = model.engine;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const question = tokens.subarray(1000, 1023);
   const cache = new KeyValueCache(pool, layers, kvHeads, "contiguous");
@@ -183,7 +183,7 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
 });
 
 test("questions behind a text change no bit of what the text leaves, and run as they would alone", () => {
-  const { core, decoder } = model;
+  const { core, decoder } = model.engine;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const [text, questions] = [tokens.subarray(0, 130), [tokens.subarray(600, 611), tokens.subarray(700, 740)]];
   const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, kvHeads, "contiguous")) as [
