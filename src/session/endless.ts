@@ -1,5 +1,6 @@
 /** Text without end: what generation does so that neither memory nor time a token grows (StreamingLLM, arXiv 2309.17453). */
 import { ArgumentError, ContextError } from "../errors.ts";
+import type { Protect } from "../press/budget.ts";
 import { streamingLLM } from "../press/methods/streaming-llm.ts";
 import type { LayerPress } from "../press/press.ts";
 import { show } from "../show.ts";
@@ -20,6 +21,8 @@ export interface Forgetting {
   readonly press: LayerPress;
   readonly budget: number;
   readonly every: number;
+  /** Entries that stay whatever happens. */
+  readonly protect?: Protect;
 }
 
 /** The names of the options. */

@@ -10,6 +10,7 @@ import { selectAll } from "../press/tools/choose.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { noTokens } from "../tokenizer/tokens.ts";
 import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
+import type { Conversation } from "./conversation.ts";
 import type { Forgetting } from "./endless.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -34,6 +35,8 @@ export class Passes {
   course: Course | undefined;
   /** The last layer's output of the last token read: what its logits are made of. None after `read`. */
   hiddenState: Float32Array | undefined;
+  /** The conversation that was read last. */
+  conversation: Conversation | undefined;
   /** How the document ended that was read last, and how many tokens had been read then. */
   #documentEnd: { end: DocumentEnd; position: number } | undefined;
   readonly #checkLive: () => void;
@@ -140,9 +143,9 @@ export class Passes {
   }
 
   /** Compresses if so many tokens more would be too many. */
-  forget({ press, budget, every }: Forgetting, count: number): void {
+  forget({ press, budget, every, protect }: Forgetting, count: number): void {
     if (this.cache.longest + count <= budget + every) return;
-    this.compress({ press, target: targetOf({ budget }, press, this.room) });
+    this.compress({ press, target: targetOf({ budget, protect }, press, this.room) });
   }
 
   /** A pass over a text of any length: in pieces, before each of which as much is forgotten as must be. */

@@ -10,11 +10,14 @@ import { gathered } from "../pause.ts";
 import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
 import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
 import { show } from "../show.ts";
+import type { Message } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
 import { checkPress } from "./check-press.ts";
 import type { Course } from "./compress.ts";
+import { conversationTarget, currentConversation, forkConversation, prepareTurn, readTurn } from "./conversation.ts";
+import type { TemplateOptions } from "./conversation-tokens.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
@@ -42,6 +45,9 @@ export interface SessionOptions {
   /** Positions that may be used before the session counts as full; default the model's window. */
   readonly contextSize?: number | undefined;
 }
+
+/** How a conversation is rendered, answered, and forgotten where the window ends. */
+export interface ChatOptions extends GenerateOptions, EndlessOptions, TemplateOptions {}
 
 /**
  * Made by `model.createSession()`. Memory is held until `dispose()`.
@@ -354,11 +360,40 @@ export class Session {
     }
   }
 
+  /**
+   * Answers a conversation, in this session: of what it holds of the conversation already, from an earlier turn, nothing is read again.
+   * The answer's tokens stay, for the next turn. Behind a document that was read, the first message goes on from it as a question does.
+   * Where the window ends, older turns are forgotten, as with `generate`, but the system's text and the document stay; by default half of
+   * the window is kept then.
+   * @param messages the whole conversation so far; special tokens in their texts are text
+   * @returns pieces of the assistant's answer; until the last has been asked for, or `return()` called, the session is busy
+   * @throws ArgumentError for messages or options that cannot be, and where the model has no chat template; otherwise as `prefill`
+   */
+  async *chat(messages: readonly Message[], options: ChatOptions = {}): AsyncGenerator<string, void, void> {
+    this.#enter("chat");
+    try {
+      checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS, "tools", "templateOptions"], "chat");
+      const generation = checkedGeneration(options, this.#engine);
+      const passes = this.#live();
+      const conversation = currentConversation(passes);
+      const { tokens, forget } = prepareTurn(passes, conversation, messages, options);
+      const steps = { step: <T>(work: () => T) => this.#step(work), signal: generation.signal };
+      const start = await readTurn(passes, conversation, tokens, forget, steps);
+      const target = conversationTarget(passes, conversation, this.#target(forget));
+      yield* generateText(target, this.#engine.tokenizer, start, generation);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
+    const { cache, contextSize, hiddenState, documentEnd, course, conversation } = this.#live();
     const forked = course && { ...course, steps: course.steps.fork() };
-    return new Session(this.#engine, this.#sessions, cache.fork(), contextSize, { hiddenState, documentEnd }, forked);
+    const state = { hiddenState, documentEnd };
+    const copy = new Session(this.#engine, this.#sessions, cache.fork(), contextSize, state, forked);
+    copy.#passes.conversation = forkConversation(conversation);
+    return copy;
   }
 
   /**
