@@ -7,6 +7,7 @@ import { addAsk } from "./ask.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
+import { addServe } from "./serve.ts";
 
 /** What a shell gives for a program that Ctrl-C ended: 128 + SIGINT. */
 const INTERRUPTED = 130;
@@ -45,6 +46,7 @@ addAsk(program, interruption.signal);
 addEval(program, interruption.signal);
 addGenerate(program, interruption.signal);
 addInspect(program, interruption.signal);
+addServe(program, interruption.signal);
 
 try {
   await program.parseAsync();

@@ -5,17 +5,9 @@ import { ArgumentError, ContextError } from "../../src/errors.ts";
 import type { ChatOptions, Message, Model, Session } from "../../src/index.ts";
 import { loadModel } from "../../src/runtimes/node.ts";
 import type { AnswerEnd } from "../../src/session/generate.ts";
-import { drawnModel } from "../support/drawn-model.ts";
+import { chatModel } from "../support/chat-model.ts";
 
 const test = suite("chat");
-const template =
-  "<|begin|>{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% elif m.role == 'user' %}<|user|>{{ m.content }}" +
-  "{% else %}<|model|>{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|model|>{% endif %}";
-const tokenizerConfig = { bos_token: "<|begin|>", eos_token: "<|end|>", chat_template: template };
-const files = {
-  ...drawnModel(5),
-  "tokenizer_config.json": new TextEncoder().encode(JSON.stringify(tokenizerConfig)),
-};
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });
 const system: Message = { role: "system", content: "the man in the hat. " };
@@ -54,7 +46,7 @@ function plainly(model: Model, messages: Message[], count = 10): number[] {
   return ids;
 }
 
-const model = await loadModel(files);
+const model = await loadModel(chatModel());
 // What the decoder needs for whole batches stays with the model.
 const warm = model.createSession();
 warm.prefill(new Int32Array(256));
