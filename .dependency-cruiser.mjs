@@ -3,6 +3,7 @@ const rooms = [
   ["core"],
   ["rotary"],
   ["tensor", "formats"],
+  ["hub"],
   ["tokenizer"],
   ["cache"],
   ["model"],
@@ -10,7 +11,7 @@ const rooms = [
   ["session"],
   ["chat"],
   ["runtimes"],
-  ["eval", "server", "ai", "worker", "hub"],
+  ["eval", "server", "ai", "worker"],
   ["cli"],
 ];
 

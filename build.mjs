@@ -15,7 +15,9 @@ else for (const target of workerData) await compile(target);
 /** Compiles the core's flavours, unless they are newer than all that they are made of. */
 async function buildCore() {
   const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
-  const sources = readdirSync("assembly").map((name) => `assembly/${name}`);
+  const sources = readdirSync("assembly")
+    .map((name) => `assembly/${name}`)
+    .concat("src/core/layouts.ts");
   const newest = Math.max(...[...sources, "asconfig.json", "package-lock.json"].map(changed));
   const stale = Object.keys(targets).filter((target) => changed(targets[target].outFile) <= newest);
   const halves = [0, 1].map((half) => stale.filter((_, index) => index % 2 === half)).filter((half) => half.length);
@@ -42,6 +44,9 @@ async function buildPackage() {
   const { written, exports } = await bundlePackage();
   await types;
   await rollDeclarations(".types/runtimes/node.d.ts", "dist/siskin.d.ts", exports("node"));
+  await rollDeclarations(".types/press.d.ts", "dist/press.d.ts", exports("press"));
+  await rollDeclarations(".types/server/index.d.ts", "dist/server.d.ts", exports("server"));
+  await rollDeclarations(".types/ai/index.d.ts", "dist/ai.d.ts", exports("ai"));
   await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exports("engine-node"));
   // Chunks of earlier builds have other names and would be published with this one's.
   const kept = new Set([
@@ -49,6 +54,9 @@ async function buildPackage() {
     ...Object.values(targets).map(({ outFile }) => outFile),
     "dist/siskin.d.ts",
     "dist/engine.d.ts",
+    "dist/press.d.ts",
+    "dist/server.d.ts",
+    "dist/ai.d.ts",
   ]);
   for (const name of readdirSync("dist")) if (!kept.has(`dist/${name}`)) rmSync(`dist/${name}`, { recursive: true });
 }
@@ -88,6 +96,9 @@ async function bundlePackage() {
     browser: "src/runtimes/browser.ts",
     workerd: "src/runtimes/workerd.ts",
     "edge-light": "src/runtimes/edge-light.ts",
+    press: "src/press.ts",
+    server: "src/server/index.ts",
+    ai: "src/ai/index.ts",
     cli: "src/cli/main.ts",
     "engine-node": "src/worker/node.ts",
     "engine-web": "src/worker/web.ts",
@@ -101,7 +112,7 @@ async function bundlePackage() {
     chunkNames: "siskin-[hash]",
     conditions: ["import"],
     mainFields: ["module", "main"],
-    external: ["node:*", "commander", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "fs", "commander", "html-to-text", "unpdf", "srvx", "*.wasm", "*.wasm?module"],
     // The package's main entry imports node:fs, which browsers and edge isolates lack.
     alias: { "@huggingface/gguf": "./node_modules/@huggingface/gguf/dist/browser/index.mjs" },
     plugins: [noSideEffects()],

@@ -22,7 +22,9 @@ interface ServeArguments extends ModelArguments {
 /** Adds the command. @param signal stops it, when what runs has been answered */
 export function addServe(program: Command, signal: AbortSignal): void {
   const collect = (value: string, all: readonly string[]) => [...all, value];
-  const command = program.command("serve").description("answer OpenAI's HTTP: chat completions, completions, responses");
+  const command = program
+    .command("serve")
+    .description("answer OpenAI's HTTP: chat completions, completions, responses");
   withThreads(withModel(command))
     .option("--host <address>", "where to listen; other addresses than this machine's own let others in", "127.0.0.1")
     .option("--port <number>", "0 takes a free one", port, 8080)

@@ -1,7 +1,10 @@
 /** The threads of one core: workers that each run their share of every tape beside the thread that calls. */
 import { DisposedError, UnsupportedError } from "../errors.ts";
+import { abandon } from "./abandon.ts";
 import type { Core } from "./core.ts";
-import { abandon, TEAM_RECORD_BYTES, TeamWord } from "./team-record.ts";
+import { TeamRecord } from "./layouts.ts";
+import { Scratch } from "./region.ts";
+import { bytesOf } from "./words.ts";
 
 /** What a worker needs before it can serve. */
 export interface WorkerTask {
@@ -30,6 +33,7 @@ const LONGEST_WAIT_MILLISECONDS = 1000;
 /** Runs tapes with one thread or several. An idle worker spins for about a millisecond and then sleeps. */
 export class Team {
   readonly #core: Core;
+  readonly #memory: Scratch<"record" | "scratch">;
   readonly #pointer: number;
   readonly #scratch: number;
   readonly #threads: number;
@@ -42,14 +46,16 @@ export class Team {
   private constructor(core: Core, threads: number, scratchBytes: number) {
     this.#core = core;
     this.#threads = threads;
-    this.#pointer = core.allocate(TEAM_RECORD_BYTES);
-    this.#scratch = core.allocate(threads * scratchBytes);
+    this.#memory = new Scratch(core);
+    const { record, scratch } = this.#memory.cut({ record: bytesOf(TeamRecord), scratch: threads * scratchBytes });
+    this.#pointer = record;
+    this.#scratch = scratch;
     const words = this.#words().fill(0);
-    words[TeamWord.threads] = threads;
-    words[TeamWord.scratch] = this.#scratch;
-    words[TeamWord.scratchBytes] = scratchBytes;
+    words[TeamRecord.threads] = threads;
+    words[TeamRecord.scratch] = this.#scratch;
+    words[TeamRecord.scratchBytes] = scratchBytes;
     if (threads > 1) {
-      words[TeamWord.mainSleeps] = Number(maySleep(words));
+      words[TeamRecord.mainSleeps] = Number(maySleep(words));
       core.workersLive = (waits) => this.#workersLive(waits);
     }
   }
@@ -101,9 +107,9 @@ export class Team {
     const { kernels } = this.#core;
     const words = this.#words();
     if (this.#threads > 1) {
-      words[TeamWord.tape] = tape;
-      Atomics.add(words, TeamWord.job, 1);
-      Atomics.notify(words, TeamWord.job);
+      words[TeamRecord.tape] = tape;
+      Atomics.add(words, TeamRecord.job, 1);
+      Atomics.notify(words, TeamRecord.job);
     }
     try {
       if (!kernels.run(tape, 0, this.#threads, this.#scratch, this.#pointer)) this.#lose(undefined);
@@ -121,16 +127,15 @@ export class Team {
     this.#disposed = true;
     if (this.#threads > 1) {
       const words = this.#words();
-      Atomics.store(words, TeamWord.job, -1);
-      Atomics.notify(words, TeamWord.job);
+      Atomics.store(words, TeamRecord.job, -1);
+      Atomics.notify(words, TeamRecord.job);
     }
     for (const worker of this.#workers) worker.terminate();
-    this.#core.free(this.#scratch);
-    this.#core.free(this.#pointer);
+    this.#memory.free();
   }
 
   #words(): Int32Array {
-    return this.#core.i32(this.#pointer, TEAM_RECORD_BYTES / 4);
+    return this.#core.i32(this.#pointer, TeamRecord.words);
   }
 
   #lose(cause: unknown): void {

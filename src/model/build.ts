@@ -27,7 +27,8 @@ import {
 export interface OpenModel {
   readonly name: string;
   readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
+  /** Or what is missing for one. */
+  readonly tokenizer: Tokenizer | FormatError;
   readonly generationDefaults: GenerationDefaults;
   readonly tensors: TensorFile;
   readonly naming: Naming;
@@ -48,7 +49,7 @@ export async function buildEngine(
   const before = core.bytesInUse;
   const packed = await packTensors(core, jobs, {
     formOf: (job) => formOf(job, options.weights ?? "auto"),
-    onBytes: (bytesRead) => options.onProgress?.({ bytesRead, bytesTotal }),
+    onBytes: (bytesRead) => options.onProgress?.({ stage: "load", bytesRead, bytesTotal }),
     signal: options.signal,
   });
   try {

@@ -5,7 +5,7 @@ import { PagePool } from "../cache/pages.ts";
 import { packedSizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
-import { DisposedError } from "../errors.ts";
+import { DisposedError, FormatError } from "../errors.ts";
 import { PromptFrame } from "../tokenizer/prompt-frame.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
@@ -22,7 +22,8 @@ interface EngineParts {
   readonly team: Team;
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
-  readonly tokenizer: Tokenizer;
+  /** Or what is missing for one. */
+  readonly tokenizer: Tokenizer | FormatError;
   readonly generationDefaults: GenerationDefaults;
   readonly decoder: Decoder;
   readonly weights: ModelWeights;
@@ -46,8 +47,8 @@ export class Engine {
   readonly name: string;
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
-  readonly tokenizer: Tokenizer;
   readonly generationDefaults: GenerationDefaults;
+  readonly #tokenizer: Tokenizer | FormatError;
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
   #fingerprint: string | undefined;
@@ -58,11 +59,17 @@ export class Engine {
     this.name = parts.name;
     this.config = parts.config;
     this.tensors = parts.tensors;
-    this.tokenizer = parts.tokenizer;
+    this.#tokenizer = parts.tokenizer;
     this.generationDefaults = parts.generationDefaults;
     this.#weightBytes = parts.weightBytes;
     this.#weights = parts.weights;
     this.#parts = { core: parts.core, team: parts.team, decoder: parts.decoder, pools: new Map() };
+  }
+
+  /** @throws FormatError saying what is missing, where the model came without a tokenizer */
+  get tokenizer(): Tokenizer {
+    if (this.#tokenizer instanceof FormatError) throw this.#tokenizer;
+    return this.#tokenizer;
   }
 
   /**
@@ -76,8 +83,12 @@ export class Engine {
     return frame.parts;
   }
 
-  /** The same for a document given as tokens, whose own frame may be in them: where the template has none, that of a model without one. */
-  get frameForTokens(): PromptFrame {
+  /**
+   * The same for a document given as tokens, whose own frame may be in them: where the template has none, that of a model without one.
+   * Undefined where there is no tokenizer.
+   */
+  get frameForTokens(): PromptFrame | undefined {
+    if (this.#tokenizer instanceof FormatError) return undefined;
     const frame = this.#framed();
     return "error" in frame ? new PromptFrame(undefined, this.tokenizer) : frame.parts;
   }

@@ -17,17 +17,29 @@ export interface LoadOptions {
    * Results are the same for every number.
    */
   readonly threads?: number | "auto" | undefined;
+  /** For a model on the Hub. */
+  readonly hub?: HubLocation | undefined;
   /** A compiled build of the core (`siskin/core.wasm`), where the runtime forbids compiling bytes or it is at hand. */
   readonly core?: WebAssembly.Module | undefined;
 }
 
+/** Where models on the Hub are asked for. */
+export interface HubLocation {
+  /** The Hub's address, HF_ENDPOINT by default, and https://huggingface.co without it. */
+  readonly endpoint?: string | undefined;
+  /** For models that are not open to everybody; HF_TOKEN by default. */
+  readonly token?: string | undefined;
+}
+
 /** How far loading has come. */
 export interface LoadProgress {
+  /** `download`: files of a model on the Hub are fetched that are not in the cache; then all are read. */
+  readonly stage: "download" | "load";
   readonly bytesRead: number;
   readonly bytesTotal: number;
 }
 
-const optionNames = ["weights", "onProgress", "signal", "threads", "core"] satisfies (keyof LoadOptions)[];
+const optionNames = ["weights", "onProgress", "signal", "threads", "hub", "core"] satisfies (keyof LoadOptions)[];
 const weightForms = ["auto", "f32", "q8", "q4"] satisfies LoadOptions["weights"][];
 /** More threads than that wait for each other longer than they compute. */
 const MOST_THREADS = 8;
@@ -45,6 +57,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     fail("threads", '"auto" or a whole number from 1 to 64');
   }
+  if (options.hub !== undefined) checkHub(options.hub);
   if (core !== undefined && !isCore(core)) fail("core", "a compiled build of siskin/core.wasm, a WebAssembly.Module");
   if (core !== undefined && threads !== 1 && threads !== "auto") {
     throw new ArgumentError("A given core runs in one thread: leave out `core` or `threads`");
@@ -60,6 +73,19 @@ export function threadsFor({ threads = 1, core }: LoadOptions, available: number
   if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, available ?? 1);
   if (threads > 1 && available === undefined) throw new UnsupportedError("This runtime has no threads");
   return threads;
+}
+
+/** @throws ArgumentError */
+function checkHub(hub: HubLocation): void {
+  checkOptions(hub, ["endpoint", "token"], "loadModel's hub");
+  const { endpoint, token } = hub;
+  if (
+    endpoint !== undefined &&
+    !(typeof endpoint === "string" && /^https?:/.test(endpoint) && URL.canParse(endpoint))
+  ) {
+    throw new ArgumentError(`hub.endpoint should be the URL of a Hub and is ${show(endpoint)}`);
+  }
+  if (token !== undefined && typeof token !== "string") throw new ArgumentError("hub.token should be a string");
 }
 
 /** Not by instanceof: signals come from other realms and from polyfills too. */

@@ -32,4 +32,7 @@ export const loadModel = createLoadModel({
     available: () => (globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1),
     start: startWorker,
   },
+  // Pages that are not secure have no storage.
+  hub: async (name, options) =>
+    (await import("../hub/web.ts")).openModelFromWeb(name, options, globalThis.caches as CacheStorage | undefined),
 });

@@ -9,4 +9,7 @@ export * from "../index.ts";
 export const loadCore = createLoadCore({ now: () => baseline });
 
 /** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
-export const loadModel = createLoadModel({ loadCore: async () => baseline });
+export const loadModel = createLoadModel({
+  loadCore: async () => baseline,
+  hub: async (name, options) => (await import("../hub/web.ts")).openModelFromWeb(name, options, undefined),
+});

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { createLoadCore } from "../core/default-core.ts";
 import type { Flavour } from "../core/module.ts";
-import { fileSource, folderFiles, siblingFiles } from "../formats/file-source.ts";
+import { fileSource, folderFiles, kindOfPath, siblingFiles } from "../formats/file-source.ts";
 import { createLoadModel } from "../session/load.ts";
 import { startWorker } from "./start-worker-node.ts";
 
@@ -26,5 +26,6 @@ export const loadCore = createLoadCore({
 export const loadModel = createLoadModel({
   loadCore: async (flavour) => WebAssembly.compile(new Uint8Array(await readFile(urls[flavour]))),
   threads: { available: availableParallelism, start: startWorker },
-  files: { folder: folderFiles, file: fileSource, siblings: siblingFiles },
+  files: { kind: kindOfPath, folder: folderFiles, file: fileSource, siblings: siblingFiles },
+  hub: async (name, options) => (await import("../hub/node.ts")).openModelOnDisk(name, options),
 });

@@ -15,4 +15,5 @@ export const loadCore = createLoadCore({ now: moduleOf });
 /** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
 export const loadModel = createLoadModel({
   loadCore: async (flavour) => moduleOf(flavour),
+  hub: async (name, options) => (await import("../hub/web.ts")).openModelFromWeb(name, options, undefined),
 });

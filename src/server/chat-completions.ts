@@ -1,4 +1,5 @@
 /** POST /v1/chat/completions. */
+import { findToolCalls, type ToolCall } from "../chat/tool-calls.ts";
 import type { AnswerToken, ChatOptions, Message } from "../index.ts";
 import { badParameter } from "./errors.ts";
 import { event } from "./events.ts";
@@ -25,7 +26,7 @@ import {
   type Usage,
   unixSeconds,
 } from "./service.ts";
-import { findCalls, readTools, type ToolCall } from "./tools.ts";
+import { callBody, readTools } from "./tools.ts";
 
 const known = [
   "model",
@@ -84,7 +85,7 @@ export const chatCompletions: Endpoint = (service, body, signal, usage) => {
         ...about,
         object: "chat.completion",
         choices: choices.map(({ index, text, tokens, last }) => {
-          const calls = last?.calls?.length ? { tool_calls: last.calls } : {};
+          const calls = last?.calls?.length ? { tool_calls: last.calls.map(callBody) } : {};
           const content = last?.calls?.length && text === "" ? null : text;
           const message = { role: "assistant", content, refusal: null, ...calls };
           return { index, message, logprobs: logprobs(tokens), finish_reason: last?.finish };
@@ -104,7 +105,8 @@ export const chatCompletions: Endpoint = (service, body, signal, usage) => {
           yield delta({ role: "assistant", content: "" });
         }
         if (text || (told && tokens.length > 0)) yield delta({ content: text }, null, logprobs(tokens));
-        for (const [place, call] of (calls ?? []).entries()) yield delta({ tool_calls: [{ index: place, ...call }] });
+        for (const [place, call] of (calls ?? []).entries())
+          yield delta({ tool_calls: [{ index: place, ...callBody(call) }] });
         if (finish) yield delta({}, finish);
       }
       if (withUsage) yield chunk([], { usage: completionUsage(usage) });
@@ -171,7 +173,7 @@ async function* parts(
         const finish = finishReason(next.value);
         if (!mayCall) yield { index, text: "", tokens: [], finish };
         else {
-          const { text, calls } = findCalls(whole);
+          const { text, calls } = findToolCalls(whole);
           yield { index, text, tokens: held, calls, finish: calls.length > 0 ? "tool_calls" : finish };
         }
         return whole;

@@ -1,4 +1,5 @@
 /** `siskin/server`: a model behind OpenAI's HTTP, as a handler of web-standard requests that runs in Node, Deno, Bun and a Worker. */
+import { Prefixes } from "../chat/prefixes.ts";
 import type { Model } from "../index.ts";
 import { readBody } from "./body.ts";
 import { chatCompletions } from "./chat-completions.ts";
@@ -8,7 +9,6 @@ import { event, eventStream } from "./events.ts";
 import { Guard, type GuardOptions, PREFLIGHT_HEADERS } from "./guard.ts";
 import { Metrics } from "./metrics.ts";
 import { checkModel } from "./parameters.ts";
-import { Prefixes } from "./prefixes.ts";
 import { FairQueue } from "./queue.ts";
 import { responses } from "./responses.ts";
 import type { Endpoint, Reply, Service, Usage } from "./service.ts";

@@ -1,7 +1,7 @@
 /** Counts what a server does, in the text that Prometheus reads. */
 
 /** What is looked up when somebody asks. */
-export interface Gauges {
+interface Gauges {
   readonly running: number;
   readonly waiting: number;
   readonly prefixBytes: number;

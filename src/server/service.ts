@@ -1,6 +1,6 @@
 /** What every endpoint works with, and what an answer is to all of them: pieces of text with their tokens, and an end. */
+import type { Prefixes } from "../chat/prefixes.ts";
 import type { AnswerEnd, AnswerToken, GenerateOptions, Model, TokenProbability } from "../index.ts";
-import type { Prefixes } from "./prefixes.ts";
 
 /** What endpoints are given. */
 export interface Service {

@@ -1,14 +1,8 @@
-/** Tools: whether the model's template has them in the form of Hermes and Qwen, and the calls in an answer of that form. */
+/** Tools as OpenAI's clients send them, and calls as they read them. */
+import { TOOL_MARK, type ToolCall } from "../chat/tool-calls.ts";
 import type { Message, Model } from "../index.ts";
 import { badParameter } from "./errors.ts";
 import type { Body } from "./parameters.ts";
-
-/** A call in the shape of chat completions. */
-export interface ToolCall {
-  readonly id: string;
-  readonly type: "function";
-  readonly function: { readonly name: string; readonly arguments: string };
-}
 
 /**
  * The tools that the model may call.
@@ -30,26 +24,13 @@ export function readTools(body: Body, model: Model, messages: readonly Message[]
     }
   }
   const rendered = model.tokenizer.chatTemplate?.render(messages, { tools }) ?? "";
-  if (!rendered.includes("<tool_call>")) {
+  if (!rendered.includes(TOOL_MARK)) {
     throw badParameter("tools", "tools are not supported: the model's chat template has no <tool_call> for them");
   }
   return tools;
 }
 
-/** Takes the calls out of an answer. A call that is no JSON stays text. */
-export function findCalls(answer: string): { readonly text: string; readonly calls: readonly ToolCall[] } {
-  const calls: ToolCall[] = [];
-  const text = answer.replace(/<tool_call>\s*(\{[\s\S]*?\})\s*(?:<\/tool_call>|$)/g, (whole, json: string) => {
-    try {
-      const { name, arguments: given } = JSON.parse(json);
-      if (typeof name !== "string") return whole;
-      const id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
-      const written = typeof given === "string" ? given : JSON.stringify(given ?? {});
-      calls.push({ id, type: "function", function: { name, arguments: written } });
-      return "";
-    } catch {
-      return whole;
-    }
-  });
-  return { text: calls.length > 0 ? text.trim() : answer, calls };
+/** A call in the shape of chat completions. */
+export function callBody({ id, name, input }: ToolCall): object {
+  return { id, type: "function", function: { name, arguments: input } };
 }

@@ -4,7 +4,7 @@ import { pauses } from "../pause.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { conversationTokens, headLength, type TemplateOptions } from "./conversation-tokens.ts";
-import { type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
+import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import type { AnswerStart, GenerationTarget } from "./generate.ts";
 import type { Passes } from "./passes.ts";
 
@@ -52,21 +52,22 @@ export function prepareTurn(
     return { tokens, forget: undefined };
   }
   const half = Math.max(1, Math.floor(passes.contextSize / 2));
-  const settings = { budget: half, every: Math.max(1, passes.contextSize - half), ...defined(options) };
+  const given = ENDLESS_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  const measured = options.bytes !== undefined;
+  const every = Math.max(1, passes.contextSize - half);
+  const settings = { ...(measured ? {} : { budget: half, every }), ...Object.fromEntries(given) };
   const first = held + (behind ? 0 : headLength(tokenizer, messages, options, tokens));
-  const forget = forgetting(settings, passes.contextSize)!;
+  const { contextSize, room } = passes;
+  const { most, press } = forgetting(settings, contextSize, room)!;
   // What is protected has to leave room for what is new.
-  const fits = first + (forget.press.least ?? 1) <= forget.budget;
-  if (!fits && held + tokens.length >= forget.budget + forget.every) {
+  const fits = first + (press.least ?? 1) <= most;
+  if (!fits && held + tokens.length >= contextSize) {
     throw new ContextError(
-      `The ${first} tokens of the system's text and what stands before the conversation leave no room in ${forget.budget} entries`,
+      `The ${first} tokens of the system's text and what stands before the conversation leave no room in ${most} entries`,
     );
   }
-  return { tokens, forget: { ...forget, protect: { first: fits ? first : 0 } } };
-}
-
-function defined({ budget, every, press }: EndlessOptions): EndlessOptions {
-  return Object.fromEntries(Object.entries({ budget, every, press }).filter(([, value]) => value !== undefined));
+  const protect = { first: fits ? first : 0, ...options.protect };
+  return { tokens, forget: forgetting({ ...settings, protect }, contextSize, room) };
 }
 
 /** What reading a turn needs of a session. */

@@ -3,6 +3,7 @@ import { ArgumentError } from "../errors.ts";
 import { gathered } from "../pause.ts";
 import { show } from "../show.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
+import { noTokens } from "../tokenizer/tokens.ts";
 import type { Passes } from "./passes.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
@@ -30,7 +31,8 @@ export async function documentTokens(text: DocumentText, passes: Passes, signal:
   const isEmpty = passes.cache.absolutePosition === 0;
   if (typeof text !== "string" && isTokenList(text)) {
     const tokens = checkedTokens(text, config.vocabularySize);
-    return { ...known(isEmpty ? passes.engine.frameForTokens.head : passes.heldBack, [tokens]), end: () => undefined };
+    const head = isEmpty ? passes.engine.frameForTokens?.head : passes.heldBack;
+    return { ...known(head ?? noTokens, [tokens]), end: () => undefined };
   }
   if (
     typeof text !== "string" &&

@@ -1,6 +1,7 @@
 /** `loadModel`, for every kind of runtime. */
-import { createLoadEngine, type ModelSource, type Platform } from "../model/load.ts";
+import { createLoadEngine, type Platform } from "../model/load.ts";
 import type { LoadOptions } from "../model/load-options.ts";
+import type { ModelSource } from "../model/open-source.ts";
 import { Model } from "./model.ts";
 
 /** `loadModel` for a runtime. */

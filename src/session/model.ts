@@ -37,6 +37,7 @@ export class Model {
     return this.#engine.tensors;
   }
 
+  /** @throws FormatError saying what is missing, where the model came without one; then tokens can be read, and no text */
   get tokenizer(): Tokenizer {
     return this.#engine.tokenizer;
   }
@@ -115,7 +116,10 @@ export class Model {
       kvHeads,
       hiddenWidth: engine.hiddenWidth,
       pageBytes: (form) => engine.pageBytes(form),
-      documentEnd: (value) => engine.frameForTokens.checkedEnd(value),
+      documentEnd(value) {
+        // Behind the fingerprint: a model without a tokenizer has no such capsules.
+        return (engine.frameForTokens ?? engine.frame).checkedEnd(value);
+      },
       contextSize: maxPositions,
       lifted: options.contextSize,
     });

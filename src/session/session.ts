@@ -7,15 +7,15 @@ import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import { checkOptions } from "../options.ts";
 import { gathered } from "../pause.ts";
-import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
-import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
+import { BUDGET_OPTIONS, type Budget, targetOf } from "../press/budget.ts";
+import type { PassPress, Press, StepsPress } from "../press/press.ts";
+import { checkPress, looksAtPass } from "../press/tools/check-press.ts";
 import { show } from "../show.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
-import { checkPress } from "./check-press.ts";
-import type { Course } from "./compress.ts";
+import type { Ongoing } from "./compress.ts";
 import { conversationTarget, currentConversation, forkConversation, prepareTurn, readTurn } from "./conversation.ts";
 import type { TemplateOptions } from "./conversation-tokens.ts";
 import type { DocumentText } from "./document.ts";
@@ -32,6 +32,7 @@ import {
 } from "./generate.ts";
 import { Passes } from "./passes.ts";
 import { checkedReading, READ_OPTIONS, type ReadOptions, readChunks } from "./read.ts";
+import { type AnswerReview, sourcesOf } from "./sources.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
 const NOTHING_READ = { hiddenState: undefined, documentEnd: undefined };
@@ -78,14 +79,14 @@ export class Session {
     cache: KeyValueCache,
     contextSize: number,
     { hiddenState, documentEnd }: Pick<CapsuleState, "hiddenState" | "documentEnd"> = NOTHING_READ,
-    course?: Course,
+    ongoing?: Ongoing,
   ) {
     this.#engine = engine;
     this.#sessions = sessions;
     this.#passes = new Passes(engine, cache, contextSize, () => void this.#live());
     this.#passes.hiddenState = hiddenState;
     this.#passes.documentEnd = documentEnd;
-    this.#passes.course = course;
+    this.#passes.ongoing = ongoing;
     sessions.add(this);
   }
 
@@ -94,7 +95,7 @@ export class Session {
     return this.#engine.config;
   }
 
-  /** The model's tokenizer. */
+  /** The model's tokenizer. @throws FormatError where the model came without one */
   get tokenizer(): Tokenizer {
     return this.#engine.tokenizer;
   }
@@ -141,16 +142,13 @@ export class Session {
    * @throws ArgumentError for no tokens, tokens outside the vocabulary, or what the press cannot do; ContextError when
    * the window is full
    */
-  prefill(
-    tokens: ArrayLike<number | bigint>,
-    options?: { press: PassPress | StepsPress } & OptionalBudget,
-  ): Float32Array {
+  prefill(tokens: ArrayLike<number | bigint>, options?: { press: PassPress | StepsPress } & Budget): Float32Array {
     return this.#change("prefill", (passes) => {
       const list = this.#tokens(tokens);
       if (options === undefined) return passes.pass(list);
       checkOptions(options, ["press", ...BUDGET_OPTIONS], "prefill");
       const { press } = options;
-      checkPress(press, ["score", "select", "model", "steps"], "prefill");
+      checkPress(press, ["score", "select", "model", "steps"], "press of prefill", false);
       const target = targetOf(options, press, passes.room);
       if (press.kind === "steps") return passes.pass(list, undefined, { press, steps: press.begin(), target });
       return passes.pass(list, { press, target });
@@ -172,13 +170,10 @@ export class Session {
       const list = this.#tokens(tokens);
       const result = new Float32Array(list.length - 1);
       const { vocabularySize } = this.#engine.config;
-      passes.pass(list, undefined, passes.course, (first, count) => {
-        const logits = this.#engine.decoder.logits(0, count);
+      passes.pass(list, undefined, passes.ongoing, (logits, first, count) => {
         for (let row = 0; row < count && first + row + 1 < list.length; row++) {
           const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
-          const largest = values.reduce((a, b) => Math.max(a, b));
-          const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
-          result[first + row] = largest + Math.log(sum) - values[list[first + row + 1]!]!;
+          result[first + row] = negativeLogLikelihood(values, list[first + row + 1]!);
         }
       });
       return result;
@@ -189,15 +184,14 @@ export class Session {
    * Keeps what a press chooses and frees the rest.
    * @throws ArgumentError for a press that needs more than keys, values and positions, or the budget that it lacks
    */
-  compress(press: Press, budget: OptionalBudget = {}): void {
+  compress(press: Press, budget: Budget = {}): void {
     this.#change("compress", (passes) => {
-      checkPress(press, ["score", "select"], "compress");
+      checkPress(press, ["score", "select"], "press of compress", false);
       checkOptions(budget, BUDGET_OPTIONS, "compress");
-      const layerPress = press as LayerPress;
-      if (layerPress.needs) {
+      if (looksAtPass(press)) {
         throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
       }
-      passes.compress({ press: layerPress, target: targetOf(budget, press, passes.room) });
+      passes.compress({ press, target: targetOf(budget, press, passes.room) });
     });
   }
 
@@ -327,6 +321,34 @@ export class Session {
   }
 
   /**
+   * Looks again at an answer to a question about what was read: how likely the model holds it, and where it comes from.
+   * On a fork, as `ask`; it costs what reading question and answer costs.
+   * @throws ArgumentError for what is no text; otherwise as `read`
+   */
+  async review(question: string, answer: string): Promise<AnswerReview> {
+    for (const text of [question, answer]) {
+      if (typeof text !== "string") throw new ArgumentError(`Question and answer are strings, not ${show(text)}`);
+    }
+    const { frame, tokenizer } = this.#engine;
+    const fork = this.fork();
+    try {
+      const end = fork.absolutePosition;
+      const tokens = tokenizer.encode(answer);
+      const asked =
+        end === 0 ? frame.aloneInSteps(question) : frame.questionInSteps(question, fork.#passes.documentEnd);
+      const logits = fork.prefill(joined(await gathered(asked)));
+      if (tokens.length === 0) return { likelihood: 0, sources: [] };
+      const { cache } = fork.#passes;
+      const sources = fork.#step(() => sourcesOf(this.#engine, cache, tokens, frame.head.length, end));
+      const rest = fork.negativeLogLikelihoods(tokens);
+      const surprise = rest.reduce((sum, value) => sum + value, negativeLogLikelihood(logits, tokens[0]!));
+      return { likelihood: Math.exp(-surprise / tokens.length), sources };
+    } finally {
+      fork.dispose();
+    }
+  }
+
+  /**
    * Goes on with a text, in this session, which then holds what was shown, to the last token. With a budget, for ever:
    * the session is compressed before it holds more than `budget + every` entries, in the contiguous scheme. Every
    * compression turns the kept keys once more (see `keep`): some 400 in 100,000 tokens by default.
@@ -340,7 +362,7 @@ export class Session {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
       const generation = checkedGeneration(options, this.#engine);
       const passes = this.#live();
-      const forget = forgetting(options, passes.contextSize);
+      const forget = forgetting(options, passes.contextSize, passes.room);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
       const { tokenizer } = this.#engine;
       const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
@@ -388,8 +410,8 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, contextSize, hiddenState, documentEnd, course, conversation } = this.#live();
-    const forked = course && { ...course, steps: course.steps.fork() };
+    const { cache, contextSize, hiddenState, documentEnd, ongoing, conversation } = this.#live();
+    const forked = ongoing && { ...ongoing, steps: ongoing.steps.fork() };
     const state = { hiddenState, documentEnd };
     const copy = new Session(this.#engine, this.#sessions, cache.fork(), contextSize, state, forked);
     copy.#passes.conversation = forkConversation(conversation);
@@ -399,12 +421,14 @@ export class Session {
   /**
    * The session as bytes, a capsule, for `model.openSession(bytes)` on any runtime with the same model: a safetensors
    * file of the kept entries, with the model's fingerprint and a checksum.
-   * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
+   * @throws ArgumentError when a press goes on compressing this session: what it remembers cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
-    if (course) {
-      throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
+    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    if (ongoing) {
+      throw new ArgumentError(
+        `The ${ongoing.press.name} press goes on in this session, and what it remembers cannot be saved`,
+      );
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
@@ -492,4 +516,11 @@ export class Session {
     if (this.#disposed) throw new DisposedError("This session has been disposed");
     return this.#passes;
   }
+}
+
+/** @param logits [vocabulary] @returns in nats */
+function negativeLogLikelihood(logits: Float32Array, token: number): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, value) => total + Math.exp(value - largest), 0);
+  return largest + Math.log(sum) - logits[token]!;
 }

@@ -160,7 +160,7 @@ export class Tensor {
     const { outer, length, inner, along } = this.#split(axis, "gather");
     const list = checkedIndices(numbers, length);
     return Tensor.#compute(this.#shape.with(along, list.length), this.#type, (target, core) =>
-      core.borrow(list.byteLength, (places) => {
+      core.borrow({ places: list.byteLength }, ({ places }) => {
         core.i32(places, list.length).set(list);
         for (let row = 0; row < outer; row++) {
           const [from, to] = [pointer + row * length * inner * 4, target + row * list.length * inner * 4];
@@ -397,9 +397,9 @@ export class Tensor {
     const frequencies = frequenciesOf(options, headSize);
     const source = this.#floats(operation);
     const rows = elementsOf(this.#shape.slice(0, -1));
+    const sizes = { rotations: distances.length * frequencies.length * 8, indices: rows * 4 };
     return Tensor.#compute(this.#shape, "f32", (target, core) =>
-      core.borrow(distances.length * frequencies.length * 8 + rows * 4, (rotations) => {
-        const indices = rotations + distances.length * frequencies.length * 8;
+      core.borrow(sizes, ({ rotations, indices }) => {
         writeRotationRows(core, rotations, distances.length, (row) => distances[row]!, frequencies, factor);
         core.i32(indices, rows).set(Int32Array.from({ length: rows }, (_, row) => row % places));
         core.bytes(target, this.byteLength).set(core.bytes(source.pointer, this.byteLength));

@@ -2,6 +2,7 @@
 import { disposeSymbol } from "../dispose.ts";
 import { ArgumentError, DisposedError, WorkerError } from "../errors.ts";
 import type {
+  Budget,
   DocumentText,
   EndlessOptions,
   GenerateOptions,
@@ -10,7 +11,6 @@ import type {
   ModelConfig,
   ModelMemory,
   ModelSource,
-  OptionalBudget,
   PressName,
   ReadOptions,
   Scheme,
@@ -256,7 +256,7 @@ export class WorkerSession {
     return this.#line.stream(this.#object, "generate", prompt, options);
   }
 
-  async prefill(tokens: ArrayLike<number>, options?: { press: PressChoice } & OptionalBudget): Promise<Float32Array> {
+  async prefill(tokens: ArrayLike<number>, options?: { press: PressChoice } & Budget): Promise<Float32Array> {
     const list = Int32Array.from(tokens);
     const call = options
       ? this.#line.call(this.#object, "prefill", list, options)

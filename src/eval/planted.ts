@@ -1,30 +1,17 @@
 /** Makes documents of a wanted length with something planted in them, and what to ask about it. */
 import { ArgumentError } from "../errors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { tokensOf } from "./corpus-tasks.ts";
+import { passages } from "./essay.ts";
 import { type Kind, kinds } from "./kinds.ts";
-import prose from "./prose.txt";
+import type { Task } from "./task.ts";
 import { Draw } from "./words.ts";
 
-/** A document and a question about it. */
-export interface Task {
-  readonly kind: Kind;
-  readonly text: string;
-  readonly tokens: Int32Array;
-  readonly question: string;
-  /** What a right answer contains, every one of them. */
-  readonly answers: readonly string[];
-  /** Tokens of the answers where they stand in the text: from the first to before the end. */
-  readonly evidence: readonly { readonly first: number; readonly end: number }[];
-}
-
+/** Tokens of an answer at most: some words around a number of seven digits, and further numbers. */
+const ANSWER_TOKENS = 32;
+const MORE_TOKENS = 16;
 /** Tokens that may be missing at the end: the prose has sentences as short as this. */
 const SPARE = 12;
-
-/** A passage of the prose, in sentences: a quotation may end behind the full stop. */
-const passages = prose
-  .trim()
-  .split("\n")
-  .map((line) => line.split(/(?<=[.!?]"?) /));
 
 /**
  * Sentences of public-domain prose (L. Frank Baum, The Life and Adventures of Santa Claus, 1902), its passages shuffled and
@@ -34,7 +21,7 @@ const passages = prose
  * @param index which of a seed's tasks
  * @throws ArgumentError for a length that does not hold what is planted
  */
-export function makeTask(tokenizer: Tokenizer, kind: Kind, length: number, seed: number, index: number): Task {
+export function makePlantedTask(tokenizer: Tokenizer, kind: Kind, length: number, seed: number, index: number): Task {
   const draw = new Draw(Math.imul(seed, 65_537) + index);
   const { sentences, question, answers, evidence } = kinds[kind](draw);
   const count = (sentence: string) => tokenizer.encode(` ${sentence}`).length;
@@ -57,18 +44,18 @@ export function makeTask(tokenizer: Tokenizer, kind: Kind, length: number, seed:
     }
     text = append(text, sentence);
   }
+  const hiding = [...new Set(evidence.map(({ sentence }) => sentence))].sort((a, b) => a - b);
   return {
-    kind,
     text,
     tokens: tokenizer.encode(text),
     question,
     answers,
-    evidence: evidence.map(({ sentence, words }) => {
-      const start = starts[sentence]! + sentences[sentence]!.lastIndexOf(words);
-      // The space before a word belongs to the word's first token.
-      const first = tokenizer.encode(text.slice(0, Math.max(0, start - 1))).length;
-      return { first, end: tokenizer.encode(text.slice(0, start + words.length)).length };
-    }),
+    match: "all",
+    maxTokens: ANSWER_TOKENS + MORE_TOKENS * (answers.length - 1),
+    evidence: evidence.map(({ sentence, words }) =>
+      tokensOf(tokenizer, text, starts[sentence]! + sentences[sentence]!.lastIndexOf(words), words.length),
+    ),
+    passage: hiding.map((sentence) => sentences[sentence]).join(" "),
   };
 }
 
