@@ -2,7 +2,7 @@
 import { ContextError } from "../errors.ts";
 import { pauses } from "../pause.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
-import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
+import type { Conversation } from "./conversation-state.ts";
 import { conversationTokens, headLength, type TemplateOptions } from "./conversation-tokens.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import type { AnswerStart, GenerationTarget } from "./generate.ts";
@@ -10,22 +10,6 @@ import type { Passes } from "./passes.ts";
 
 /** Tokens read at once, between which other work goes on. */
 const PIECE = 256;
-
-/** A conversation that a session is in. */
-export interface Conversation {
-  /** Its tokens that were read, dropped by compression or not. */
-  readonly tokens: number[];
-  /** The session's absolute position where they begin. */
-  start: number;
-  /** What every head held before it, [layers · KV heads], and how that ended. */
-  readonly before: readonly number[];
-  readonly documentEnd: DocumentEnd | undefined;
-}
-
-/** A copy for a fork. */
-export function forkConversation(conversation: Conversation | undefined): Conversation | undefined {
-  return conversation && { ...conversation, tokens: [...conversation.tokens] };
-}
 
 /** The conversation that the session is in, or one that begins behind what it has read. */
 export function currentConversation({ cache, conversation, documentEnd }: Passes): Conversation {

@@ -10,7 +10,7 @@ import { selectAll } from "../press/tools/choose.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { noTokens } from "../tokenizer/tokens.ts";
 import { keepSelected, type Ongoing, stepOngoing, viewCache } from "./compress.ts";
-import type { Conversation } from "./conversation.ts";
+import type { Conversation } from "./conversation-state.ts";
 import type { Forgetting } from "./endless.ts";
 import { Recorder } from "./recorder.ts";
 
