@@ -7,6 +7,9 @@ import { createHandler } from "../server/index.ts";
 import { type ModelArguments, positiveInteger, withModel, withThreads } from "./options.ts";
 import { Progress } from "./progress.ts";
 
+/** How long answers that are made may take to be sent when the server ends. */
+const LAST_BYTES_MILLISECONDS = 2000;
+
 interface ServeArguments extends ModelArguments {
   readonly host: string;
   readonly port: number;
@@ -69,7 +72,10 @@ async function serve(options: ServeArguments, signal: AbortSignal): Promise<void
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
     await handler.close();
-    await server.close(true);
+    // The last answers are still on their way; connections that clients hold open are not waited for.
+    const slow = setTimeout(() => void server.close(true), LAST_BYTES_MILLISECONDS);
+    await server.close();
+    clearTimeout(slow);
   } finally {
     model.dispose();
   }
