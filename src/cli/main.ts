@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { addAsk } from "./ask.ts";
+import { addChat } from "./chat.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
@@ -46,6 +47,7 @@ siskin help ask lists what ask takes.`,
   // Commander's own errors come out below, with all others.
   .configureOutput({ outputError: () => {} });
 addAsk(program, interruption.signal);
+addChat(program, interruption.signal);
 addEval(program, interruption.signal);
 addGenerate(program, interruption.signal);
 addInspect(program, interruption.signal);
