@@ -33,8 +33,8 @@ const program = new Command("siskin")
     "after",
     `
 Examples:
-  siskin ask "What unlocks room 480?" --document story.txt
-  siskin ask --document story.txt --save story.capsule
+  siskin ask "What unlocks room 480?" story.txt
+  siskin ask story.txt --save story.capsule
   siskin ask "What unlocks room 480?" --open story.capsule
   siskin ask "What unlocks room 480?" --document story.txt --model HuggingFaceTB/SmolLM2-360M-Instruct
   siskin generate "Once upon a time"

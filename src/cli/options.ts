@@ -1,7 +1,7 @@
 /** Options that commands share, and the checks of what is given for them. */
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { UnsupportedError } from "../errors.ts";
 import type { LoadOptions } from "../model/load-options.ts";
 
 /** How a model is loaded, as the command line says it. */
@@ -12,18 +12,30 @@ export interface ModelArguments {
   readonly threads: number | "auto";
 }
 
-/** The model that comes with the package: beside the folder of this bundle. */
-const embeddedModel = dirname(fileURLToPath(new URL("../models/nano/config.json", import.meta.url)));
+/** The file of the package siskin-nano, where that is installed. */
+function nanoPath(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve("siskin-nano/nano.gguf");
+  } catch {
+    return undefined;
+  }
+}
 
 /** Adds --model and --weights. */
 export function withModel(command: Command): Command {
+  const nano = nanoPath();
+  const model = new Option(
+    "--model <path>",
+    "a folder, a .gguf file, a URL, or a name on the Hugging Face Hub: org/name[:Q4_K_M]",
+  );
   return command
-    .addOption(
-      new Option(
-        "--model <path>",
-        "a folder, a .gguf file, a URL, or a name on the Hugging Face Hub: org/name[:Q4_K_M]",
-      ).default(embeddedModel, "the embedded nano"),
-    )
+    .hook("preAction", (called) => {
+      if (called.opts().model !== undefined) return;
+      throw new UnsupportedError(
+        "--model is missing, and siskin-nano, whose model it would be, too: npm install siskin-nano",
+      );
+    })
+    .addOption(model.default(nano, nano ? "the model of siskin-nano" : "that of siskin-nano, once it is installed"))
     .addOption(
       new Option("--weights <form>", "how weights are held; fewer bits are faster and less exact")
         .choices(["auto", "f32", "q8", "q4"])

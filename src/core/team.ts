@@ -37,15 +37,18 @@ export class Team {
   readonly #pointer: number;
   readonly #scratch: number;
   readonly #threads: number;
+  /** Why it has one thread where more were wanted. */
+  readonly reason: string | undefined;
   readonly #workers: TeamWorker[] = [];
   #lost: { cause: unknown } | undefined;
   #disposed = false;
   /** Time spent in the waiting that goes on, and when it was last added to. */
   #waited = { milliseconds: 0, until: 0 };
 
-  private constructor(core: Core, threads: number, scratchBytes: number) {
+  private constructor(core: Core, threads: number, scratchBytes: number, reason: string | undefined) {
     this.#core = core;
     this.#threads = threads;
+    this.reason = reason;
     this.#memory = new Scratch(core);
     const { record, scratch } = this.#memory.cut({ record: bytesOf(TeamRecord), scratch: threads * scratchBytes });
     this.#pointer = record;
@@ -64,6 +67,7 @@ export class Team {
    * A team of so many threads, the calling one included.
    * @param module what `core` was made of; with more than one thread a build for shared memory
    * @param scratchBytes for each thread
+   * @param reason why there are no more threads
    * @throws UnsupportedError when a worker cannot be started; none is left running then
    */
   static async start(
@@ -72,8 +76,9 @@ export class Team {
     threads: number,
     scratchBytes: number,
     startWorker?: StartWorker,
+    reason?: string,
   ): Promise<Team> {
-    const team = new Team(core, threads, scratchBytes);
+    const team = new Team(core, threads, scratchBytes, reason);
     if (threads > 1) {
       const tasks = Array.from({ length: threads - 1 }, (_, index) => index + 1).map(async (thread) => {
         const task = { module, memory: core.memory, team: team.#pointer, thread };

@@ -52,7 +52,7 @@ export async function attempt(
   try {
     const inPass = cell.kept?.ratio !== undefined && press && !press.needs?.questions && cell.question === "known";
     await readTask(model, session, cell, press, inPass ? [...tokens, ...asked] : tokens, task.question, signal);
-    const evidence = instead === task.text ? scoreEvidence(session, task, frame.head.length) : undefined;
+    const evidence = isBaseline(cell.method) ? undefined : scoreEvidence(session, task, frame.head.length);
     const entries = meanEntries(session);
     const rest = inPass ? frame.tail : question;
     session.prefill([...rest, ...begun]);

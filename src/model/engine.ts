@@ -108,6 +108,11 @@ export class Engine {
     return this.#live().team.threads;
   }
 
+  /** Why one thread computes where more were wanted. @throws DisposedError */
+  get singleThreadReason(): string | undefined {
+    return this.#live().team.reason;
+  }
+
   /** @throws DisposedError */
   get memory(): ModelMemory {
     const { core } = this.#live();

@@ -1,5 +1,5 @@
 /** How a model is loaded, and the checks of what a caller says about it. */
-import { ArgumentError, UnsupportedError } from "../errors.ts";
+import { ArgumentError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
 import type { WeightForm } from "./weights.ts";
@@ -13,8 +13,8 @@ export interface LoadOptions {
   /** Loading ends with its reason as soon as it is aborted, however long the source is silent. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8. Default 1.
-   * Results are the same for every number.
+   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8, and one where no
+   * others can be started: `model.singleThreadReason` then says why. Default 1. Results are the same for every number.
    */
   readonly threads?: number | "auto" | undefined;
   /** For a model on the Hub. */
@@ -41,8 +41,6 @@ export interface LoadProgress {
 
 const optionNames = ["weights", "onProgress", "signal", "threads", "hub", "core"] satisfies (keyof LoadOptions)[];
 const weightForms = ["auto", "f32", "q8", "q4"] satisfies LoadOptions["weights"][];
-/** More threads than that wait for each other longer than they compute. */
-const MOST_THREADS = 8;
 
 /** @throws ArgumentError naming the option that is unknown or has a value that it cannot have */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -62,17 +60,6 @@ export function checkLoadOptions(options: LoadOptions): void {
   if (core !== undefined && threads !== 1 && threads !== "auto") {
     throw new ArgumentError("A given core runs in one thread: leave out `core` or `threads`");
   }
-}
-
-/**
- * How many threads to use.
- * @param available processors, where there are worker threads
- * @throws UnsupportedError where there are none and more than one is asked for
- */
-export function threadsFor({ threads = 1, core }: LoadOptions, available: number | undefined): number {
-  if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, available ?? 1);
-  if (threads > 1 && available === undefined) throw new UnsupportedError("This runtime has no threads");
-  return threads;
 }
 
 /** @throws ArgumentError */

@@ -1,12 +1,9 @@
-/** The entry for Vercel's edge functions: `?module` is that platform's spelling of a compiled module. */
-import { createLoadCore } from "../core/default-core.ts";
+/** The entry for Vercel's edge functions. */
 import { createLoadModel } from "../session/load.ts";
-import baseline from "./core.wasm?module";
+import { baseline } from "./core-edge-light.ts";
 
 export * from "../index.ts";
-
-/** Makes the core ready for tensors; the first tensor does so too. */
-export const loadCore = createLoadCore({ now: () => baseline });
+export { loadCore } from "./core-edge-light.ts";
 
 /** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
 export const loadModel = createLoadModel({

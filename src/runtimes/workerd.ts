@@ -1,16 +1,9 @@
-/** The entry for Cloudflare Workers, where bytes cannot be compiled: the builds of the core are imported as modules. */
-import { createLoadCore } from "../core/default-core.ts";
-import type { Flavour } from "../core/module.ts";
+/** The entry for Cloudflare Workers. */
 import { createLoadModel } from "../session/load.ts";
-import relaxed from "./core.relaxed.wasm";
-import baseline from "./core.wasm";
+import { moduleOf } from "./core-workerd.ts";
 
 export * from "../index.ts";
-
-const moduleOf = (flavour: Flavour) => (flavour === "relaxed" ? relaxed : baseline);
-
-/** Makes the core ready for tensors; the first tensor does so too. */
-export const loadCore = createLoadCore({ now: moduleOf });
+export { loadCore } from "./core-workerd.ts";
 
 /** Loads a model from a URL (a folder or a .gguf file), a Blob, bytes, a stream or a record of files. */
 export const loadModel = createLoadModel({

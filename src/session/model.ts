@@ -61,6 +61,15 @@ export class Model {
     return this.#engine.threads;
   }
 
+  /**
+   * Why one thread computes although `threads: "auto"` would have taken more: no isolation of the page, a worker that
+   * could not be started, a core that was given, one processor. Else undefined.
+   * @throws DisposedError
+   */
+  get singleThreadReason(): string | undefined {
+    return this.#engine.singleThreadReason;
+  }
+
   /** @throws DisposedError */
   get memory(): ModelMemory {
     return this.#engine.memory;

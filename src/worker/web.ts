@@ -1,4 +1,5 @@
 /** `siskin/worker` in browsers. */
+import { located } from "../runtimes/located.ts";
 import { createLoadModel, type EngineWorker } from "./client.ts";
 
 export * from "../errors.ts";
@@ -6,8 +7,7 @@ export type { PressChoice, WorkerModel, WorkerSession } from "./client.ts";
 export const loadModel = createLoadModel(start);
 
 function start(): EngineWorker {
-  // Written out in full, so that bundlers see the worker's file.
-  const worker = new Worker(new URL("./engine-worker-web.js", import.meta.url), { type: "module" });
+  const worker = makeWorker();
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     listen: (hear, die) => {
@@ -17,4 +17,12 @@ function start(): EngineWorker {
     },
     terminate: () => worker.terminate(),
   };
+}
+
+function makeWorker(): Worker {
+  const here = new URL(import.meta.url);
+  const there = located(here);
+  if (there.href !== here.href) return new Worker(new URL("engine-worker-web.js", there), { type: "module" });
+  // Written out in full, so that bundlers see the worker's file.
+  return new Worker(new URL("./engine-worker-web.js", import.meta.url), { type: "module" });
 }

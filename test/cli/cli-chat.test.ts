@@ -34,7 +34,7 @@ test("answers as session.chat does, turn after turn, over lines that go on", asy
   ]);
   model.dispose();
   const lines = `${document}\\\n\\\n${question}\nAnd the cat?\n`;
-  const { code, stdout } = await run(["chat", "--max-tokens", "12"], [lines]);
+  const { code, stdout } = await run(["chat", "--model", "models/nano", "--max-tokens", "12"], [lines]);
   assert.equal([code, stdout], [0, `${one}\n${two}\n`]);
 });
 

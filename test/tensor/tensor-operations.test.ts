@@ -7,7 +7,7 @@ import { loadCore, scope, Tensor } from "../../src/runtimes/node.ts";
 import { Dice } from "../support/random.ts";
 
 const test = suite("tensor operations");
-test.before(loadCore);
+test.before(() => loadCore());
 /** What a test leaves behind is freed, and nothing else is held. */
 test.before.each((context) => {
   context.bytes = defaultCore().bytesInUse;

@@ -11,7 +11,7 @@ import { ContextError, finch, loadModel, siskin } from "siskin";
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const model = await loadModel(path("../models/nano"), { threads: "auto" });
 const chapter = openDocument("../test/fixtures/documents/chapter");
-const story = openDocument("documents/story");
+const story = openDocument("../examples/documents/story");
 
 console.log("| document, tokens | entries kept | how | right answers | the first answer |");
 console.log("|---|---|---|---|---|");

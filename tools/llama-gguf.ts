@@ -1,21 +1,39 @@
-/** Nano as a GGUF file, with the weights that gguf-py's quantisers make of it and the names and order that llama.cpp gives them. */
+/**
+ * A folder with a Llama model in bfloat16 as one GGUF file, with the weights that gguf-py's quantisers make of it and the
+ * names and order that llama.cpp gives them. For tokenizers that split as nano's does: digits, then byte-level BPE.
+ */
 import { readFileSync } from "node:fs";
-import { openSafetensors } from "../../src/formats/safetensors.ts";
-import { bytesSource } from "../../src/formats/source.ts";
-import { typeTraits } from "../../src/formats/tensor-types.ts";
-import { array, f32, type GgufPlan, type GgufValue, makeGguf, readTensors, text, u32 } from "./files.ts";
+import { openSafetensors } from "../src/formats/safetensors.ts";
+import { bytesSource } from "../src/formats/source.ts";
+import { typeTraits } from "../src/formats/tensor-types.ts";
+import { array, f32, type GgufPlan, type GgufValue, makeGguf, text, u32 } from "./gguf-write.ts";
 
 /** Norms are F32 in every file; in Q4_0 the embedding, which is the output too, is Q8_0. */
-export type NanoType = "Q8_0" | "Q4_0";
+export type QuantisedType = "Q8_0" | "Q4_0";
 
 const BLOCK = 32;
-const json = (name: string) => JSON.parse(readFileSync(`models/nano/${name}.json`, "utf8"));
-const config = json("config");
 
-/** The keys of the file: architecture, tokenizer and chat template. */
-export function nanoKeys(): [string, GgufValue][] {
-  const { model, added_tokens } = json("tokenizer");
+/** The pre-tokenizer that GGUF calls "smollm"; what a folder says beside it would be lost. */
+const SPLITTING = [
+  { type: "Digits", individual_digits: true },
+  { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+];
+
+/** The JSON files of a folder, by their names without the ending. */
+const filesOf = (folder: string) => (name: string) => JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8"));
+
+/** The keys of the file: architecture, tokenizer and chat template. @throws Error for what they cannot say */
+export function llamaKeys(folder: string): [string, GgufValue][] {
+  const json = filesOf(folder);
+  const config = json("config");
+  const { model, added_tokens, pre_tokenizer, normalizer } = json("tokenizer");
   const { chat_template } = json("tokenizer_config");
+  if (config.model_type !== "llama" || !config.tie_word_embeddings || config.rope_scaling) {
+    throw new Error(`${folder}: only a Llama model with tied embeddings and plain rotary embedding can be written`);
+  }
+  if (normalizer || model.type !== "BPE" || JSON.stringify(pre_tokenizer.pretokenizers) !== JSON.stringify(SPLITTING)) {
+    throw new Error(`${folder}: its tokenizer is not one of digits and byte-level BPE`);
+  }
   const tokens: string[] = [];
   const types: number[] = [];
   for (const [token, id] of Object.entries(model.vocab as Record<string, number>)) {
@@ -59,22 +77,25 @@ export function nanoKeys(): [string, GgufValue][] {
 }
 
 /** The whole file. */
-export async function makeNanoGguf(type: NanoType): Promise<Uint8Array<ArrayBuffer>> {
+export async function llamaGguf(folder: string, type: QuantisedType): Promise<Uint8Array<ArrayBuffer>> {
+  const config = filesOf(folder)("config");
   const file = await openSafetensors(
-    bytesSource("nano", new Uint8Array(readFileSync("models/nano/model.safetensors"))),
+    bytesSource("model.safetensors", new Uint8Array(readFileSync(`${folder}/model.safetensors`))),
   );
-  const bytes = await readTensors(file);
   const tensors: NonNullable<GgufPlan["tensors"]> = [];
   const parts: Uint8Array[] = [];
   let offset = 0;
-  for (const { name, shape } of file.tensors) {
+  for (const { name, shape, type: stored, source, byteOffset, byteLength } of file.tensors) {
+    if (stored !== "BF16") throw new Error(`${name} is ${stored}, and only BF16 can be quantised`);
     const part = name.replace("model.", "").replace(".weight", "");
     const heads = /q_proj/.test(part)
       ? config.num_attention_heads
       : /k_proj/.test(part)
         ? config.num_key_value_heads
         : undefined;
-    const values = widen(bytes.get(name)!);
+    const bytes = new Uint8Array(byteLength);
+    await source.readInto(byteOffset, bytes);
+    const values = widen(bytes);
     const ordered = heads ? interleaved(values, heads, shape[1]!) : values;
     const form = shape.length === 1 ? "F32" : part === "embed_tokens" && type === "Q4_0" ? "Q8_0" : type;
     tensors.push({ name: ggufName(part), dimensions: [...shape].reverse(), type: typeTraits[form].ggmlType, offset });
@@ -88,7 +109,7 @@ export async function makeNanoGguf(type: NanoType): Promise<Uint8Array<ArrayBuff
     data.set(part, at);
     at += part.length;
   }
-  return makeGguf({ keys: nanoKeys(), tensors, data });
+  return makeGguf({ keys: llamaKeys(folder), tensors, data });
 }
 
 /** llama.cpp's name of a tensor. */
@@ -107,6 +128,7 @@ function ggufName(part: string): string {
     "mlp.down_proj": "ffn_down",
   };
   const [, layer, rest] = /^(?:layers\.(\d+)\.)?(.*)$/.exec(part)!;
+  if (names[rest!] === undefined) throw new Error(`${part} has no name in GGUF`);
   return `${layer === undefined ? "" : `blk.${layer}.`}${names[rest!]}.weight`;
 }
 
