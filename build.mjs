@@ -92,6 +92,8 @@ async function writeTypes(exportsOf) {
   await rollDeclarations(compiled("core-embedded"), "dist/core-embedded.d.ts", ["embeddedCore"]);
   await rollDeclarations(".types/worker/node.d.ts", "dist/engine.d.ts", exportsOf("engine-node"));
   await rollDeclarations(".types/press.d.ts", "dist/press.d.ts", exportsOf("press"));
+  await rollDeclarations(".types/server/index.d.ts", "dist/server.d.ts", exportsOf("server"), "./siskin.js");
+  await rollDeclarations(".types/ai/index.d.ts", "dist/ai.d.ts", exportsOf("ai"), "./siskin.js");
   await redeclare(compiled("tensor-node"), "dist/tensor.d.ts", "./siskin.js", exportsOf("tensor-node"));
   copyFileSync("src/web.d.ts", "dist/web.d.ts");
   // What `import core from "siskin/core.wasm"` gives on platforms that compile it.
@@ -101,7 +103,7 @@ async function writeTypes(exportsOf) {
     "export default core;",
   ];
   writeFileSync("dist/core.wasm.d.ts", core.concat("").join("\n"));
-  return ["siskin", "engine", "press", "core-embedded", "tensor", "web", "core.wasm"].map(
+  return ["siskin", "engine", "press", "server", "ai", "core-embedded", "tensor", "web", "core.wasm"].map(
     (name) => `dist/${name}.d.ts`,
   );
 }
@@ -128,6 +130,8 @@ async function bundlePackage() {
     "tensor-workerd": "src/runtimes/tensor-workerd.ts",
     "tensor-edge-light": "src/runtimes/tensor-edge-light.ts",
     press: "src/press.ts",
+    server: "src/server/index.ts",
+    ai: "src/ai/index.ts",
     cli: "src/cli/main.ts",
     "engine-node": "src/worker/node.ts",
     "engine-web": "src/worker/web.ts",
@@ -141,7 +145,7 @@ async function bundlePackage() {
     chunkNames: "siskin-[hash]",
     conditions: ["import"],
     mainFields: ["module", "main"],
-    external: ["node:*", "fs", "commander", "html-to-text", "unpdf", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "fs", "commander", "html-to-text", "unpdf", "srvx", "*.wasm", "*.wasm?module"],
   });
   // A worker's script is one small file of its own.
   const scripts = ["src/runtimes/worker-node.ts", "src/runtimes/worker-web.ts"];

@@ -7,10 +7,13 @@ import { dts } from "rollup-plugin-dts";
  * @param input the entry's own declarations, as the compiler writes them
  * @param file where the rolled-up ones go
  * @param values the names that the entry exports at run time: the bundler knows them, the plug-in takes every class for one
+ * @param main the main entry, where what this one takes from it stays that one's: its classes are then no others that look alike
  */
-export async function rollDeclarations(input, file, values) {
-  const rolled = await rollup({ input, external: /^node:|\.wasm/, plugins: [dts()] });
-  const { output } = await rolled.generate({ format: "es" });
+export async function rollDeclarations(input, file, values, main) {
+  const external = [/^node:|^@ai-sdk\/|\.wasm/, ...(main === undefined ? [] : [/^\.\.\/index\.(d\.)?ts$/])];
+  const rolled = await rollup({ input, external, plugins: [dts()] });
+  const isMain = (id) => /[\\/]\.types[\\/]index\.(d\.)?ts$/.test(id);
+  const { output } = await rolled.generate({ format: "es", paths: (id) => (isMain(id) ? main : id) });
   const { code, exports } = output[0];
   const isValue = (name) => values.includes(name);
   const types = exports.filter((name) => !isValue(name));

@@ -1,6 +1,5 @@
 /** `siskin ask`: reads documents once for all questions and answers them. */
 import process from "node:process";
-import { WriteStream } from "node:tty";
 import type { Command } from "commander";
 import { SiskinError } from "../errors.ts";
 import { type LoadProgress, loadModel } from "../runtimes/node.ts";
@@ -13,7 +12,7 @@ import { type Documents, gathered, openDocuments, questionsOf, sorted } from "./
 import { readBytes, writeBytes } from "./files.ts";
 import { heatMap } from "./heat-map.ts";
 import { heatMapPage } from "./heat-map-page.ts";
-import { paintHeatMap } from "./heat-map-terminal.ts";
+import { hasColours, paintHeatMap } from "./heat-map-terminal.ts";
 import { Progress } from "./progress.ts";
 import { Quotes } from "./quotes.ts";
 
@@ -210,11 +209,4 @@ function drawingOf({ maxTokens, temperature, topK, topP, seed }: AskArguments) {
 
 function titleOf({ names }: Documents): string {
   return names.map((name) => name.replace(/^.*[\\/]/, "")).join(", ");
-}
-
-/** Whether standard output takes 256 colours. FORCE_COLOR, NO_COLOR and TERM are heard, as everywhere in Node. */
-function hasColours(): boolean {
-  if (!process.stdout.isTTY && process.env.FORCE_COLOR === undefined) return false;
-  // 8 bits for 256 colours. The method looks at the environment alone, and standard output may be a pipe without it.
-  return WriteStream.prototype.getColorDepth() >= 8;
 }

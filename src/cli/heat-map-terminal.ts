@@ -1,4 +1,6 @@
 /** Paints a heat map in a terminal: 256 colours, or without colours only what was kept. */
+import process from "node:process";
+import { WriteStream } from "node:tty";
 import { type HeatMap, sumLayers } from "./heat-map.ts";
 
 /** Colours 16 to 255 of xterm: backgrounds from a brown to a bright yellow, each a step brighter. */
@@ -50,4 +52,11 @@ function visible(text: string): string {
     if (character === "\r") return "";
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd";
   });
+}
+
+/** Whether standard output takes 256 colours. FORCE_COLOR, NO_COLOR and TERM are heard, as everywhere in Node. */
+export function hasColours(): boolean {
+  if (!process.stdout.isTTY && process.env.FORCE_COLOR === undefined) return false;
+  // 8 bits for 256 colours. The method looks at the environment alone, and standard output may be a pipe without it.
+  return WriteStream.prototype.getColorDepth() >= 8;
 }

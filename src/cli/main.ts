@@ -4,10 +4,12 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { addAsk } from "./ask.ts";
+import { addChat } from "./chat.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
 import { addModels } from "./models.ts";
+import { addServe } from "./serve.ts";
 
 /** What a shell gives for a program that Ctrl-C ended: 128 + SIGINT. */
 const INTERRUPTED = 130;
@@ -45,10 +47,12 @@ siskin help ask lists what ask takes.`,
   // Commander's own errors come out below, with all others.
   .configureOutput({ outputError: () => {} });
 addAsk(program, interruption.signal);
+addChat(program, interruption.signal);
 addEval(program, interruption.signal);
 addGenerate(program, interruption.signal);
 addInspect(program, interruption.signal);
 addModels(program, interruption.signal);
+addServe(program, interruption.signal);
 
 try {
   await program.parseAsync();

@@ -51,12 +51,12 @@ export function withThreads(command: Command): Command {
   );
 }
 
-/** How text is drawn, as the command line says it. */
+/** How text is drawn, as the command line says it; what it does not say is as the model's files have it. */
 export interface DrawingArguments {
   readonly maxTokens: number;
-  readonly temperature: number;
+  readonly temperature?: number | undefined;
   readonly topK?: number;
-  readonly topP: number;
+  readonly topP?: number | undefined;
   readonly seed: number;
 }
 
@@ -64,9 +64,13 @@ export interface DrawingArguments {
 export function withDrawing(command: Command): Command {
   return command
     .option("--max-tokens <number>", "tokens at most", positiveInteger, 256)
-    .option("--temperature <number>", "0 takes the likeliest token", numberBetween(0, Number.MAX_VALUE), 0)
+    .option(
+      "--temperature <number>",
+      "0 takes the likeliest token (default: the model's own, or 0)",
+      numberBetween(0, Number.MAX_VALUE),
+    )
     .option("--top-k <number>", "draw among so many of the likeliest tokens", positiveInteger)
-    .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1), 1)
+    .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1))
     .option("--seed <number>", "the same seed draws the same text", seed, 0);
 }
 

@@ -9,6 +9,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
 import { Engine } from "./engine.ts";
+import type { GenerationDefaults } from "./generation-config.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
 import { summariseTensors } from "./tensor-summary.ts";
@@ -29,6 +30,7 @@ export interface OpenModel {
   readonly config: ModelConfig;
   /** Or what is missing for one. */
   readonly tokenizer: Tokenizer | FormatError;
+  readonly generationDefaults: GenerationDefaults;
   readonly tensors: TensorFile;
   readonly naming: Naming;
 }
@@ -38,7 +40,7 @@ export interface OpenModel {
  * @throws FormatError when the file ends early; MemoryError; what the signal gives when aborted. Nothing stays allocated then
  */
 export async function buildEngine(
-  { name, config, tokenizer }: OpenModel,
+  { name, config, tokenizer, generationDefaults }: OpenModel,
   jobs: readonly PackJob[],
   core: Core,
   team: Team,
@@ -63,6 +65,7 @@ export async function buildEngine(
       config: actual,
       tensors: summariseTensors(jobs, packed),
       tokenizer,
+      generationDefaults,
       decoder: new Decoder(core, team, actual, weights, factors),
       weights,
       weightBytes: core.bytesInUse - before,

@@ -11,6 +11,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
 import { modelFingerprint } from "./fingerprint.ts";
+import type { GenerationDefaults } from "./generation-config.ts";
 import type { TensorSummary } from "./tensor-summary.ts";
 import type { ModelWeights } from "./weights.ts";
 
@@ -23,6 +24,7 @@ interface EngineParts {
   readonly tensors: readonly TensorSummary[];
   /** Or what is missing for one. */
   readonly tokenizer: Tokenizer | FormatError;
+  readonly generationDefaults: GenerationDefaults;
   readonly decoder: Decoder;
   readonly weights: ModelWeights;
   /** Bytes of the packed weights. */
@@ -45,6 +47,7 @@ export class Engine {
   readonly name: string;
   readonly config: ModelConfig;
   readonly tensors: readonly TensorSummary[];
+  readonly generationDefaults: GenerationDefaults;
   readonly #tokenizer: Tokenizer | FormatError;
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
@@ -57,6 +60,7 @@ export class Engine {
     this.config = parts.config;
     this.tensors = parts.tensors;
     this.#tokenizer = parts.tokenizer;
+    this.generationDefaults = parts.generationDefaults;
     this.#weightBytes = parts.weightBytes;
     this.#weights = parts.weights;
     this.#parts = { core: parts.core, team: parts.team, decoder: parts.decoder, pools: new Map() };

@@ -11,6 +11,7 @@ import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { OpenModel } from "./build.ts";
 import { configFromGguf } from "./config-gguf.ts";
 import { configFromJson } from "./config-json.ts";
+import { generationDefaults, ggufGenerationDefaults } from "./generation-config.ts";
 
 /** What a GGUF's key has that says that there is no vocabulary, beside being absent. */
 const noVocabulary: readonly unknown[] = ["none", "no_vocab"];
@@ -42,7 +43,14 @@ export async function openGgufModel(source: ByteSource, siblings?: Siblings): Pr
       vocabularySize: rows,
       names,
     });
-    return { name: source.name, config, tokenizer: ggufTokenizer(lookup, source.name), tensors, naming: "gguf" };
+    return {
+      name: source.name,
+      config,
+      tokenizer: ggufTokenizer(lookup, source.name),
+      generationDefaults: ggufGenerationDefaults(lookup, source.name),
+      tensors,
+      naming: "gguf",
+    };
   });
 }
 
@@ -80,7 +88,9 @@ export async function openFolderModel(files: FolderSet, name: string): Promise<O
         name,
         `has no tokenizer: tokenizer.json is missing${await othersIn(files, /^tokenizer\.model$/)}`,
       );
-  return { name, config, tokenizer, tensors: await openSafetensorsIndex(files), naming: "huggingFace" };
+  const defaults = generationDefaults(generationConfig, "generation_config.json");
+  const tensors = await openSafetensorsIndex(files);
+  return { name, config, tokenizer, generationDefaults: defaults, tensors, naming: "huggingFace" };
 }
 
 /** What a folder has instead of what is missing, as the end of a sentence. */

@@ -4,6 +4,7 @@ import { disposeSymbol } from "../dispose.ts";
 import { ArgumentError } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine, ModelMemory } from "../model/engine.ts";
+import type { GenerationDefaults } from "../model/generation-config.ts";
 import type { TensorSummary } from "../model/tensor-summary.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
@@ -39,6 +40,11 @@ export class Model {
   /** @throws FormatError saying what is missing, where the model came without one; then tokens can be read, and no text */
   get tokenizer(): Tokenizer {
     return this.#engine.tokenizer;
+  }
+
+  /** How the model's files say that tokens should be drawn, where a caller does not. */
+  get generationDefaults(): GenerationDefaults {
+    return this.#engine.generationDefaults;
   }
 
   /**

@@ -10,6 +10,7 @@ import { selectAll } from "../press/tools/choose.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
 import { noTokens } from "../tokenizer/tokens.ts";
 import { keepSelected, type Ongoing, stepOngoing, viewCache } from "./compress.ts";
+import type { Conversation } from "./conversation-state.ts";
 import type { Forgetting } from "./endless.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -34,6 +35,8 @@ export class Passes {
   ongoing: Ongoing | undefined;
   /** The last layer's output of the last token read: what its logits are made of. None after `read`. */
   hiddenState: Float32Array | undefined;
+  /** The conversation that was read last. */
+  conversation: Conversation | undefined;
   /** How the document ended that was read last, and how many tokens had been read then. */
   #documentEnd: { end: DocumentEnd; position: number } | undefined;
   readonly #checkLive: () => void;

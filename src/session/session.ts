@@ -11,17 +11,23 @@ import { BUDGET_OPTIONS, type Budget, targetOf } from "../press/budget.ts";
 import type { PassPress, Press, StepsPress } from "../press/press.ts";
 import { checkPress, looksAtPass } from "../press/tools/check-press.ts";
 import { show } from "../show.ts";
+import type { Message } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
 import type { Ongoing } from "./compress.ts";
+import { conversationTarget, currentConversation, prepareTurn, readTurn } from "./conversation.ts";
+import { forkConversation } from "./conversation-state.ts";
+import type { TemplateOptions } from "./conversation-tokens.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
+  type AnswerStart,
   checkedGeneration,
   checkSignal,
   GENERATE_OPTIONS,
   type GenerateOptions,
+  type Generation,
   type GenerationTarget,
   generateText,
 } from "./generate.ts";
@@ -41,6 +47,9 @@ export interface SessionOptions {
   /** Positions that may be used before the session counts as full; default the model's window. */
   readonly contextSize?: number | undefined;
 }
+
+/** How a conversation is rendered, answered, and forgotten where the window ends. */
+export interface ChatOptions extends GenerateOptions, EndlessOptions, TemplateOptions {}
 
 /**
  * Made by `model.createSession()`. Memory is held until `dispose()`.
@@ -251,20 +260,64 @@ export class Session {
    */
   async *ask(question: string, options: GenerateOptions = {}): AsyncGenerator<string, void, void> {
     checkOptions(options, GENERATE_OPTIONS, "ask");
-    const generation = checkedGeneration(options);
+    const generation = checkedGeneration(options, this.#engine);
+    const { fork, start } = await this.#asked(question, generation);
+    try {
+      const { makeRoom, decode } = fork.#target(undefined);
+      yield* generateText({ makeRoom, decode }, this.#engine.tokenizer, start, generation);
+    } finally {
+      fork.dispose();
+    }
+  }
+
+  /**
+   * Several answers to one question, which is read once and answered on forks, one after another; `onToken` and `onEnd` hear of all.
+   * @param options as `ask` takes them, and how many answers; with a temperature, answer i is drawn from the seed + i
+   * @throws as `read`
+   */
+  async answers(question: string, options: GenerateOptions & { readonly n: number }): Promise<string[]> {
+    checkOptions(options, [...GENERATE_OPTIONS, "n"], "answers");
+    const { n } = options;
+    if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`n should be a positive whole number and is ${show(n)}`);
+    const generation = checkedGeneration(options, this.#engine);
+    const { fork, start } = await this.#asked(question, generation);
+    const answers: string[] = [];
+    try {
+      for (let index = 0; index < n; index++) {
+        const each = fork.fork();
+        try {
+          const { makeRoom, decode } = each.#target(undefined);
+          const own = { ...start, logits: start.logits.slice() };
+          const sampling = { ...generation.sampling, seed: generation.sampling.seed + index };
+          let answer = "";
+          const pieces = generateText({ makeRoom, decode }, this.#engine.tokenizer, own, { ...generation, sampling });
+          for await (const piece of pieces) answer += piece;
+          answers.push(answer);
+        } finally {
+          each.dispose();
+        }
+      }
+    } finally {
+      fork.dispose();
+    }
+    return answers;
+  }
+
+  /** A fork that has read a question, and what an answer goes on from. */
+  async #asked(question: unknown, { signal }: Generation): Promise<{ fork: Session; start: AnswerStart }> {
     if (typeof question !== "string") throw new ArgumentError(`A question should be a string and is ${show(question)}`);
-    const { frame, tokenizer } = this.#engine;
+    const { frame } = this.#engine;
     const fork = this.fork();
     try {
       const steps =
         fork.absolutePosition === 0
           ? frame.aloneInSteps(question)
           : frame.questionInSteps(question, fork.#passes.documentEnd);
-      const logits = fork.prefill(joined(await gathered(steps, generation.signal)));
-      const { makeRoom, decode } = fork.#target(undefined);
-      yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
-    } finally {
+      const prompt = joined(await gathered(steps, signal));
+      return { fork, start: { logits: fork.prefill(prompt), prompt, cachedTokens: 0 } };
+    } catch (error) {
       fork.dispose();
+      throw error;
     }
   }
 
@@ -308,7 +361,7 @@ export class Session {
     this.#enter("generate");
     try {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
-      const generation = checkedGeneration(options);
+      const generation = checkedGeneration(options, this.#engine);
       const passes = this.#live();
       const forget = forgetting(options, passes.contextSize, passes.room);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
@@ -323,7 +376,34 @@ export class Session {
         const list = this.#tokens(tokens, forget !== undefined);
         return forget ? passes.passForgetting(list, forget) : passes.pass(list);
       });
-      yield* generateText(this.#target(forget), tokenizer, logits, generation);
+      const start = { logits, prompt: tokens, cachedTokens: 0 };
+      yield* generateText(this.#target(forget), tokenizer, start, generation);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /**
+   * Answers a conversation, in this session: of what it holds of the conversation already, from an earlier turn, nothing is read again.
+   * The answer's tokens stay, for the next turn. Behind a document that was read, the first message goes on from it as a question does.
+   * Where the window ends, older turns are forgotten, as with `generate`, but the system's text and the document stay; by default half of
+   * the window is kept then.
+   * @param messages the whole conversation so far; special tokens in their texts are text
+   * @returns pieces of the assistant's answer; until the last has been asked for, or `return()` called, the session is busy
+   * @throws ArgumentError for messages or options that cannot be, and where the model has no chat template; otherwise as `prefill`
+   */
+  async *chat(messages: readonly Message[], options: ChatOptions = {}): AsyncGenerator<string, void, void> {
+    this.#enter("chat");
+    try {
+      checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS, "tools", "templateOptions"], "chat");
+      const generation = checkedGeneration(options, this.#engine);
+      const passes = this.#live();
+      const conversation = currentConversation(passes);
+      const { tokens, forget } = prepareTurn(passes, conversation, messages, options);
+      const steps = { step: <T>(work: () => T) => this.#step(work), signal: generation.signal };
+      const start = await readTurn(passes, conversation, tokens, forget, steps);
+      const target = conversationTarget(passes, conversation, this.#target(forget));
+      yield* generateText(target, this.#engine.tokenizer, start, generation);
     } finally {
       this.#running = undefined;
     }
@@ -331,9 +411,12 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    const { cache, contextSize, hiddenState, documentEnd, ongoing, conversation } = this.#live();
     const forked = ongoing && { ...ongoing, steps: ongoing.steps.fork() };
-    return new Session(this.#engine, this.#sessions, cache.fork(), contextSize, { hiddenState, documentEnd }, forked);
+    const state = { hiddenState, documentEnd };
+    const copy = new Session(this.#engine, this.#sessions, cache.fork(), contextSize, state, forked);
+    copy.#passes.conversation = forkConversation(conversation);
+    return copy;
   }
 
   /**

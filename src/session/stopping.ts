@@ -4,30 +4,34 @@
 export class StopFilter {
   readonly #stops: readonly string[];
   #held = "";
-  #stopped = false;
+  #stop: string | undefined;
 
   constructor(stops: readonly string[]) {
     this.#stops = stops.filter((stop) => stop.length > 0);
   }
 
-  get stopped(): boolean {
-    return this.#stopped;
+  /** The stop string that appeared, once one has. */
+  get stop(): string | undefined {
+    return this.#stop;
   }
 
   /** The text that is safe to show now that `piece` has come. */
   push(piece: string): string {
     this.#held += piece;
-    const ends = this.#stops.map((stop) => this.#held.indexOf(stop)).filter((at) => at >= 0);
-    if (ends.length > 0) {
-      this.#stopped = true;
-      return this.#take(Math.min(...ends));
+    const found = this.#stops
+      .map((stop) => ({ stop, at: this.#held.indexOf(stop) }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at)[0];
+    if (found) {
+      this.#stop = found.stop;
+      return this.#take(found.at);
     }
     return this.#take(this.#held.length - this.#startOfStop());
   }
 
   /** What is still held when no more text comes. */
   flush(): string {
-    return this.#stopped ? "" : this.#take(this.#held.length);
+    return this.#stop !== undefined ? "" : this.#take(this.#held.length);
   }
 
   #take(length: number): string {
