@@ -1,7 +1,6 @@
 /** `siskin serve`: a model behind OpenAI's HTTP. */
 import process from "node:process";
 import type { Command } from "commander";
-import { serve as listen } from "srvx";
 import { type LoadProgress, loadModel } from "../runtimes/node.ts";
 import { createHandler } from "../server/index.ts";
 import { type ModelArguments, positiveInteger, withModel, withThreads } from "./options.ts";
@@ -57,6 +56,8 @@ async function serve(options: ServeArguments, signal: AbortSignal): Promise<void
       maxTokens,
       onRequest: (entry) => void process.stdout.write(`${JSON.stringify(entry)}\n`),
     });
+    // Only this command needs it.
+    const { serve: listen } = await import("srvx");
     const server = listen({
       fetch: handler.fetch,
       hostname: host,

@@ -95,7 +95,7 @@ export async function readTurn(
 
 /** Leaves so many of the conversation's tokens, or none where compression has dropped some of the others. */
 function takeBack(passes: Passes, conversation: Conversation, count: number): void {
-  const { cache, engine } = passes;
+  const { cache } = passes;
   const { tokens, before } = conversation;
   passes.conversation = conversation;
   if (count === tokens.length) return;
@@ -106,7 +106,7 @@ function takeBack(passes: Passes, conversation: Conversation, count: number): vo
   }
   const first = (layer: number, head: number) =>
     Int32Array.from({ length: before[layer * cache.kvHeads + head]! }, (_, index) => index);
-  cache.keep(first, engine.decoder.rotations);
+  cache.keep(first);
   tokens.length = 0;
   conversation.start = cache.absolutePosition;
 }

@@ -58,7 +58,7 @@ test("a page from standard input beside --json, and plain text where there are n
   assert.is(code, 0, stderr);
   const html = readFileSync(page, "utf8");
   assert.is(html.match(/<i[ >]/g)!.length, tokenCount);
-  assert.ok(html.includes("<h1>Standard input</h1>"));
+  assert.ok(html.includes("<h1>standard input</h1>"));
   const { answer } = JSON.parse(stdout).answers[0];
   assert.ok(html.includes(`<dd>${answer.replaceAll("'", "&#39;")}</dd>`));
   // Each layer keeps 256 entries in both heads, some of them the prompt's head.
@@ -79,7 +79,7 @@ test("a page from standard input beside --json, and plain text where there are n
 const errors: [words: string[], message: RegExp][] = [
   [["--document", file, "--show", "kept", "--json"], /--show.*--json/],
   [["--document", file, "--show", "all"], /--show.*all.*kept/],
-  [["--open", "none", "--show", "kept"], /--document/],
+  [["--open", "none", "--show", "kept"], /give a FILE/],
   [["--document", file, "--budget", "3000", "--chunk", "1000", "--html", tmpdir()], /cannot be written/],
 ];
 for (const [words, message] of errors) {

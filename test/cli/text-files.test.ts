@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -128,7 +128,7 @@ test("where the packages are not installed they are named", () => {
       ["a.pdf", "unpdf"],
       ["a.html", "html-to-text"],
     ] as const) {
-      const words = [join(folder, "dist/cli.js"), "ask", "Who?", join(folder, file)];
+      const words = [join(folder, "dist/cli.js"), "ask", "Who?", join(folder, file), "--model", resolve("models/nano")];
       const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8", input: "" });
       assert.is(status, 1);
       assert.match(stderr, new RegExp(`^siskin: [^\\n]*${file}[^\\n]*npm install ${name}\\n$`));
