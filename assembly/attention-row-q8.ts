@@ -2,15 +2,16 @@
  * Attention of a single row over pages of the 8-bit cache, in integers: keys are turned into 16 bits on their way to the
  * product, weights take the values' scales with them. Work is cut and merged as in attention-row.ts.
  */
-import { AttentionLayer } from "./attention";
+import { HeadRecord, LayerRecord, SHORT_ROTATION_BITS } from "../src/core/layouts";
 import { PARTS, WEIGHTS_BYTES, partBytes, reset, weigh } from "./attention-row";
 import { fourScales, keyScales, positionsQ8, twoScales, valueScales } from "./page-q8";
 import { interleaveLow, sumEachI32 } from "./simd";
+import { address, number, recordAt, word } from "./words";
 
 /** Largest query: a block's 16 pairs, each at most 127 · √2 · 128 times 4,096 · √2, fit 32 bits. */
 const QUERY_ONE: f32 = 4096;
-/** Bits that a turned key drops of the 14 that stand for 1 in a rotation: 7 are left behind its quant's 8. */
-const TURN_SHIFT: i32 = 7;
+/** Bits that a turned key drops of those behind the point of a rotation: 7 are left behind its quant's 8. */
+const TURN_SHIFT: i32 = SHORT_ROTATION_BITS - 7;
 /** Largest weight: 32,767 · 127 · 32 entries fit 32 bits. */
 const WEIGHT_ONE: f32 = 32767;
 /** 1.5 · 2^23: added to an f32, it leaves the nearest integer in the low bits. */
@@ -22,30 +23,31 @@ export function attentionRowScratchQ8(headSize: i32, pageShift: i32): i32 {
   return headSize * 6 + 64 + 3 * <i32>WEIGHTS_BYTES + (headSize >> 5) * 4 + 3 * (headSize >> 5) * ((2 << pageShift) + 4);
 }
 
-/** As `attendRow`, over `layer.stored`; `parts`: [kvHeads][PARTS][group] partial results. */
-export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
-  const headSize = layer.headSize;
-  const pageShift = layer.pageShift;
+/** As `attendRow`, over the pages that are stored; `parts`: [kvHeads][PARTS][group] partial results. */
+export function attendRowQ8(layer: usize, parts: usize, scratch: usize, thread: i32, threads: i32): void {
+  const group = word(layer, LayerRecord.group);
+  const headSize = word(layer, LayerRecord.headSize);
+  const pageShift = word(layer, LayerRecord.pageShift);
   const pageRows = 1 << pageShift;
   const queries = scratch;
   const queryScales = queries + <usize>headSize * 6;
   const weights = queryScales + 64;
   const inverses = weights + 3 * WEIGHTS_BYTES;
   const integers = inverses + (<usize>(headSize >> 5) << 2);
-  const items = layer.kvHeads * PARTS;
+  const items = word(layer, LayerRecord.kvHeads) * PARTS;
   for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
     const head = item / PARTS;
     const turn = item % PARTS;
-    const entry = layer.stored + (<usize>head << 4);
-    const pages = load<usize>(entry);
-    const entries = load<i32>(entry, 4);
+    const entry = recordAt(address(layer, LayerRecord.stored), head, HeadRecord.words);
+    const pages = address(entry, HeadRecord.pages);
+    const entries = word(entry, HeadRecord.entries);
     const pageCount = (entries + pageRows - 1) >> pageShift;
     const first = (pageCount * turn) / PARTS;
     const end = (pageCount * (turn + 1)) / PARTS;
-    let part = parts + partBytes(headSize) * layer.group * item;
-    for (let query = 0; query < layer.group; ) {
-      const taken = min(layer.group - query, 3);
-      const source = layer.queries + (<usize>(head * layer.group + query) * headSize << 2);
+    let part = parts + partBytes(headSize) * group * item;
+    for (let query = 0; query < group; ) {
+      const taken = min(group - query, 3);
+      const source = address(layer, LayerRecord.queries) + (<usize>(head * group + query) * headSize << 2);
       for (let each = 0; each < taken; each++) {
         reset(part + partBytes(headSize) * each, headSize);
         quantiseQuery(source + (<usize>(each * headSize) << 2), queries + <usize>(each * headSize * 2), queryScales + (<usize>each << 2), headSize);
@@ -53,14 +55,14 @@ export function attendRowQ8(layer: AttentionLayer, parts: usize, scratch: usize,
       // A single head is a pair whose second weighs nothing and goes to the same place.
       if (taken == 1) memory.fill(integers + integersBytes(headSize, pageShift), 0, integersBytes(headSize, pageShift));
       for (let index = first; index < end; index++) {
-        const page = load<usize>(pages + (<usize>index << 2));
+        const page = address(pages, index);
         const count = min(pageRows, entries - (index << pageShift));
-        if (taken == 3) scoreEntries(3, queries, queryScales, page, layer.shortRotations, weights, count, headSize, pageShift);
-        else scoreEntries(2, queries, queryScales, page, layer.shortRotations, weights, count, headSize, pageShift);
+        if (taken == 3) scoreEntries(3, queries, queryScales, page, address(layer, LayerRecord.shortRotations), weights, count, headSize, pageShift);
+        else scoreEntries(2, queries, queryScales, page, address(layer, LayerRecord.shortRotations), weights, count, headSize, pageShift);
         invertScales(page, inverses, count, headSize, pageShift);
         for (let each = 0; each < taken; each++) {
           const own = weights + WEIGHTS_BYTES * each;
-          const largest = weigh(own, count, layer.scale * layer.keyFactor, part + partBytes(headSize) * each, headSize);
+          const largest = weigh(own, count, number(layer, LayerRecord.scale) * number(layer, LayerRecord.keyFactor), part + partBytes(headSize) * each, headSize);
           quantiseWeights(own, largest, count, page, inverses, integers + <usize>each * integersBytes(headSize, pageShift), headSize, pageShift);
         }
         if (taken == 3) addValues(3, integers, page, part + 16, partBytes(headSize), count, headSize, pageShift);

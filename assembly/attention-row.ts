@@ -5,9 +5,10 @@
  * Each head's entries are cut into parts, so that threads share even a single head; the parts' softmaxes are merged at
  * the end. The cut is the same for every number of threads, and so are the bits of the result.
  */
-import { AttentionLayer } from "./attention";
+import { HeadRecord, LayerRecord } from "../src/core/layouts";
 import { exponential, rareExponential } from "./exponential";
 import { maxLanes, multiplyAdd, sumEach, sumLanes } from "./simd";
+import { address, number, recordAt, word } from "./words";
 
 /** Parts of a head's entries. */
 export const PARTS: i32 = 4;
@@ -31,35 +32,37 @@ export function rowPartsBytes(queryHeads: i32, headSize: i32): usize {
  * Computes the parts whose turn is this thread's. The row's own key stands in the pages already.
  * @param parts [kvHeads][PARTS][group] partial results
  */
-export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, thread: i32, threads: i32): void {
-  const headSize = layer.headSize;
+export function attendRow(layer: usize, parts: usize, scratch: usize, thread: i32, threads: i32): void {
+  const group = word(layer, LayerRecord.group);
+  const pageShift = word(layer, LayerRecord.pageShift);
+  const headSize = word(layer, LayerRecord.headSize);
   const rowBytes = <usize>headSize << 2;
-  const pageRows = 1 << layer.pageShift;
-  const items = layer.kvHeads * PARTS;
+  const pageRows = 1 << pageShift;
+  const items = word(layer, LayerRecord.kvHeads) * PARTS;
   for (let item = (items * thread) / threads; item < (items * (thread + 1)) / threads; item++) {
     const head = item / PARTS;
     const turn = item % PARTS;
-    const entry = layer.heads + (<usize>head << 4);
-    const pages = load<usize>(entry);
-    const entries = load<i32>(entry, 4);
-    const pageCount = (entries + pageRows - 1) >> layer.pageShift;
+    const entry = recordAt(address(layer, LayerRecord.heads), head, HeadRecord.words);
+    const pages = address(entry, HeadRecord.pages);
+    const entries = word(entry, HeadRecord.entries);
+    const pageCount = (entries + pageRows - 1) >> pageShift;
     const first = (pageCount * turn) / PARTS;
     const end = (pageCount * (turn + 1)) / PARTS;
-    let part = parts + partBytes(headSize) * layer.group * item;
-    for (let query = 0; query < layer.group; ) {
-      const left = layer.group - query;
+    let part = parts + partBytes(headSize) * group * item;
+    for (let query = 0; query < group; ) {
+      const left = group - query;
       const taken = left == 3 || left >= 5 ? 3 : min(left, 2);
-      const queries = layer.queries + rowBytes * (head * layer.group + query);
+      const queries = address(layer, LayerRecord.queries) + rowBytes * (head * group + query);
       for (let each = 0; each < taken; each++) reset(part + partBytes(headSize) * each, headSize);
       for (let page = first; page < end; page++) {
-        const keys = load<usize>(pages + (<usize>page << 2));
-        const values = keys + (rowBytes << layer.pageShift);
-        const count = min(pageRows, entries - (page << layer.pageShift));
+        const keys = address(pages, page);
+        const values = keys + (rowBytes << pageShift);
+        const count = min(pageRows, entries - (page << pageShift));
         if (taken == 3) scoreTriple(queries, keys, rowBytes, scratch, count);
         else if (taken == 2) scorePair(queries, queries + rowBytes, keys, rowBytes, scratch, scratch + WEIGHTS_BYTES, count);
         else scoreSingle(queries, keys, rowBytes, scratch, count);
         for (let each = 0; each < taken; each++) {
-          weigh(scratch + WEIGHTS_BYTES * each, count, layer.scale, part + partBytes(headSize) * each, headSize);
+          weigh(scratch + WEIGHTS_BYTES * each, count, number(layer, LayerRecord.scale), part + partBytes(headSize) * each, headSize);
         }
         if (taken == 3) addTriple(scratch, values, rowBytes, part + 16, partBytes(headSize), count);
         else if (taken == 2) addPair(scratch, scratch + WEIGHTS_BYTES, values, rowBytes, part + 16, part + 16 + partBytes(headSize), count);
@@ -72,14 +75,14 @@ export function attendRow(layer: AttentionLayer, parts: usize, scratch: usize, t
 }
 
 /** Merges the parts of the query heads whose turn is this thread's. */
-export function mergeParts(layer: AttentionLayer, parts: usize, thread: i32, threads: i32): void {
-  const headSize = layer.headSize;
-  const group = layer.group;
-  const heads = layer.kvHeads * group;
+export function mergeParts(layer: usize, parts: usize, thread: i32, threads: i32): void {
+  const headSize = word(layer, LayerRecord.headSize);
+  const group = word(layer, LayerRecord.group);
+  const heads = word(layer, LayerRecord.kvHeads) * group;
   const step = partBytes(headSize) * group;
   for (let head = (heads * thread) / threads; head < (heads * (thread + 1)) / threads; head++) {
     const first = parts + step * PARTS * (head / group) + partBytes(headSize) * (head % group);
-    const target = layer.outputs + (<usize>head * headSize << 2);
+    const target = address(layer, LayerRecord.outputs) + (<usize>head * headSize << 2);
     let largest = load<f32>(first);
     for (let part = 1; part < PARTS; part++) largest = max(largest, load<f32>(first + step * part));
     let sum: f32 = 0;

@@ -1,10 +1,9 @@
 /** Packing of 4-bit weights: ggml's blocks as they are, or f32 with the best line through each block's range. */
 import { f16ToF32 } from "./half";
+import { QUANT_BYTES, scaleBytes } from "./weights-q4";
 
 const Q4_0: i32 = 2;
 const Q4_1: i32 = 3;
-/** Bytes of a block's quants in a panel of 8 columns. */
-const QUANT_BYTES: usize = 128;
 
 /**
  * Packs `rows` rows of Q4_0, Q4_1 or Q4_K blocks exactly: f16 scales and minima for the first two (Q4_0's minimum,
@@ -23,12 +22,11 @@ export function packQ4Blocks(type: i32, source: usize, rows: i32, depth: i32, ta
 /** One block of 8 rows; rows beyond the last are zero. @returns its bytes */
 function packBlock(type: i32, source: usize, first: i32, rows: i32, depth: i32, block: i32, target: usize): usize {
   const wide = type != Q4_0 && type != Q4_1;
-  const scaleBytes: usize = wide ? 64 : 32;
-  memory.fill(target, 0, scaleBytes + QUANT_BYTES);
+  memory.fill(target, 0, scaleBytes(wide) + QUANT_BYTES);
   for (let lane = 0; lane < 8; lane++) {
     const row = first + lane;
     if (row >= rows) break;
-    const quants = target + scaleBytes + quantOffset(lane);
+    const quants = target + scaleBytes(wide) + quantOffset(lane);
     if (type == Q4_0) {
       const start = source + (<usize>row * (depth >> 5) + block) * 18;
       const scale = load<u16>(start);
@@ -44,7 +42,7 @@ function packBlock(type: i32, source: usize, first: i32, rows: i32, depth: i32, 
       packSuperBlock(start, block & 7, target + (<usize>lane << 3), quants);
     }
   }
-  return scaleBytes + QUANT_BYTES;
+  return scaleBytes(wide) + QUANT_BYTES;
 }
 
 /** Where a column's quants stand in a block: half, then lane. */
@@ -148,18 +146,17 @@ export function packQ4(source: usize, rows: i32, depth: i32, target: usize): voi
 
 /** One row of width `depth` out of 4-bit panels. */
 export function embedQ4(weights: usize, row: i32, depth: i32, target: usize, wide: bool): void {
-  const scaleBytes: usize = wide ? 64 : 32;
   const lane = row & 7;
-  let block = weights + <usize>(row >> 3) * (depth >> 5) * (scaleBytes + QUANT_BYTES);
+  let block = weights + <usize>(row >> 3) * (depth >> 5) * (scaleBytes(wide) + QUANT_BYTES);
   for (let start = 0; start < depth; start += 32) {
     const pair = block + (<usize>lane << (wide ? 3 : 2));
     const scale = wide ? load<f32>(pair) : f16ToF32(load<u16>(pair));
     const minimum = wide ? load<f32>(pair, 4) : f16ToF32(load<u16>(pair, 2));
     for (let k = 0; k < 32; k++) {
-      const quants: u32 = load<u16>(block + scaleBytes + quantOffset(lane) + (<usize>(k >> 3) << 5) + (<usize>(k & 1) << 1));
+      const quants: u32 = load<u16>(block + scaleBytes(wide) + quantOffset(lane) + (<usize>(k >> 3) << 5) + (<usize>(k & 1) << 1));
       store<f32>(target + (<usize>k << 2), <f32>(((quants ^ 0x8000) >> (((k >> 1) & 3) << 2)) & 15) * scale + minimum);
     }
     target += 128;
-    block += scaleBytes + QUANT_BYTES;
+    block += scaleBytes(wide) + QUANT_BYTES;
   }
 }

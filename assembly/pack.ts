@@ -1,5 +1,6 @@
 /** Packing of weights into panels of 8 columns while a model is loaded, and embedding rows read back out of them. */
 
+import { Q8_BLOCK_BYTES } from "../src/core/layouts";
 import { f16ToF32 } from "./half";
 
 /** Packs `rows` rows of `depth` f32 into panels [rows/8][depth][8]; columns missing from the last panel are zero. */
@@ -34,7 +35,7 @@ export function packTransposedF32(source: usize, depth: i32, columns: i32, targe
 export function packQ8(source: usize, rows: i32, depth: i32, target: usize): void {
   for (let first = 0; first < rows; first += 8) {
     for (let start = 0; start < depth; start += 32) {
-      memory.fill(target, 0, 288);
+      memory.fill(target, 0, Q8_BLOCK_BYTES);
       for (let lane = 0; lane < min(8, rows - first); lane++) {
         const from = source + ((<usize>(first + lane) * depth + start) << 2);
         const quants = target + 32 + (<usize>lane << 1);
@@ -46,7 +47,7 @@ export function packQ8(source: usize, rows: i32, depth: i32, target: usize): voi
           store<i8>(quants + ((k >> 1) << 4) + (k & 1), <i8>nearest(load<f32>(from + (k << 2)) * inverse));
         }
       }
-      target += 288;
+      target += Q8_BLOCK_BYTES;
     }
   }
 }
@@ -56,14 +57,14 @@ export function packQ8Blocks(source: usize, rows: i32, depth: i32, target: usize
   const rowBytes = <usize>(depth >> 5) * 34;
   for (let first = 0; first < rows; first += 8) {
     for (let block = 0; block < depth >> 5; block++) {
-      memory.fill(target, 0, 288);
+      memory.fill(target, 0, Q8_BLOCK_BYTES);
       for (let lane = 0; lane < min(8, rows - first); lane++) {
         const from = source + <usize>(first + lane) * rowBytes + <usize>block * 34;
         const quants = target + 32 + (<usize>lane << 1);
         store<f32>(target + (<usize>lane << 2), f16ToF32(load<u16>(from)));
         for (let pair: usize = 0; pair < 16; pair++) store<u16>(quants + (pair << 4), load<u16>(from + (pair << 1), 2));
       }
-      target += 288;
+      target += Q8_BLOCK_BYTES;
     }
   }
 }
@@ -80,7 +81,7 @@ export function embedF32(weights: usize, row: i32, depth: i32, target: usize): v
 
 /** One row of width `depth` out of 8-bit panels. */
 export function embedQ8(weights: usize, row: i32, depth: i32, target: usize): void {
-  let block = weights + <usize>(row >> 3) * (depth >> 5) * 288;
+  let block = weights + <usize>(row >> 3) * (depth >> 5) * Q8_BLOCK_BYTES;
   for (let start = 0; start < depth; start += 32) {
     const scale = load<f32>(block + (<usize>(row & 7) << 2));
     const quants = block + 32 + (<usize>(row & 7) << 1);
@@ -88,6 +89,6 @@ export function embedQ8(weights: usize, row: i32, depth: i32, target: usize): vo
       store<f32>(target, <f32>load<i8>(quants + ((k >> 1) << 4) + (k & 1)) * scale);
       target += 4;
     }
-    block += 288;
+    block += Q8_BLOCK_BYTES;
   }
 }

@@ -2,9 +2,32 @@
  * The tape: the steps of a forward pass, written down by the caller as numbers in memory and run here in one call, by
  * one thread or by several that each take their share of every step. The core knows the steps, not the models.
  *
- * A step is its operation, then its arguments, 4 bytes each. src/core/tape.ts writes them in the same order.
+ * A step is its operation, then its arguments, 4 bytes each: src/core/layouts.ts names them.
  */
-import { AttentionLayer, attend, attentionScratch, scoreEntries } from "./attention";
+import {
+  AddBiasStep,
+  AppendStep,
+  AttendRowStep,
+  CopyStep,
+  EmbedStep,
+  Form,
+  HeadRecord,
+  LayerRecord,
+  LayerStep,
+  MatmulStep,
+  MatvecStep,
+  MergePartsStep,
+  Operation,
+  PackRowsStep,
+  PlainStep,
+  QuantiseRowStep,
+  QuantiseRowsStep,
+  RmsNormStep,
+  RotateStep,
+  SiluMultiplyStep,
+  TeamRecord,
+} from "../src/core/layouts";
+import { attend, attentionScratch, scoreEntries } from "./attention";
 import { attendRow, mergeParts } from "./attention-row";
 import { attendRowQ8, attentionRowScratchQ8 } from "./attention-row-q8";
 import { matmulF32 } from "./matmul-f32";
@@ -14,52 +37,10 @@ import { appendRowsQ8, expandQ8 } from "./page-q8";
 import { embedQ4 } from "./pack-q4";
 import { appendRows, rotateRows } from "./rotary";
 import { addBias, packRowsF32, quantiseRow, quantiseRowQ4, quantiseRows, rmsNorm, siluMultiply } from "./rows";
-import { barrier, nextJob, Team } from "./team";
+import { barrier, nextJob } from "./team";
 import { matmulQ4, matvecQ4 } from "./weights-q4";
 import { matmulQ8, matvecQ8 } from "./weights-q8";
-
-const enum Operation {
-  End,
-  Barrier,
-  EmbedF32,
-  EmbedQ8,
-  RmsNorm,
-  PackRows,
-  QuantiseRows,
-  QuantiseRow,
-  MatmulF32,
-  MatvecF32,
-  MatmulQ8,
-  MatvecQ8,
-  Rotate,
-  Append,
-  Attend,
-  AttendRow,
-  MergeParts,
-  ScoreEntries,
-  SiluMultiply,
-  EmbedQ4,
-  MatmulQ4,
-  MatvecQ4,
-  Copy,
-  AppendQ8,
-  ExpandQ8,
-  AttendRowQ8,
-  QuantiseRowQ4,
-  AddBias,
-}
-
-// @ts-ignore: decorator
-@inline
-function word(tape: usize, index: i32): i32 {
-  return load<i32>(tape + (<usize>index << 2));
-}
-
-// @ts-ignore: decorator
-@inline
-function number(tape: usize, index: i32): f32 {
-  return load<f32>(tape + (<usize>index << 2));
-}
+import { address, number, recordAt, word, wordAt } from "./words";
 
 /** The first of `count` things that thread `thread` of `threads` does. */
 // @ts-ignore: decorator
@@ -74,243 +55,242 @@ function share(count: i32, thread: i32, threads: i32): i32 {
  * @param team shared by all threads
  * @returns whether all threads came to the end; if not, a thread is lost and so is the run
  */
-export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team: Team): bool {
+export function run(tape: usize, thread: i32, threads: i32, scratch: usize, team: usize): bool {
   const next = thread + 1;
   while (word(tape, 0) != Operation.End) {
     switch (word(tape, 0)) {
       case Operation.Barrier: {
         if (!barrier(team, thread, threads)) return false;
-        tape += 4;
+        tape = wordAt(tape, PlainStep.words);
         break;
       }
-      case Operation.EmbedF32:
-      case Operation.EmbedQ8:
-      case Operation.EmbedQ4: {
-        // weights, tokens, target, rows, width, wide
-        const rows = word(tape, 4);
-        const width = word(tape, 5);
-        for (let row = share(rows, thread, threads); row < share(rows, next, threads); row++) {
-          const token = load<i32>(<usize>word(tape, 2) + (<usize>row << 2));
-          const target = <usize>word(tape, 3) + (<usize>row * width << 2);
-          if (word(tape, 0) == Operation.EmbedF32) embedF32(word(tape, 1), token, width, target);
-          else if (word(tape, 0) == Operation.EmbedQ8) embedQ8(word(tape, 1), token, width, target);
-          else embedQ4(word(tape, 1), token, width, target, bool(word(tape, 6)));
-        }
-        tape += 28;
+      case Operation.Embed: {
+        const rows = word(tape, EmbedStep.rows);
+        for (let row = share(rows, thread, threads); row < share(rows, next, threads); row++) embedRow(tape, row);
+        tape = wordAt(tape, EmbedStep.words);
         break;
       }
       case Operation.RmsNorm: {
-        // source, weight, target, width, epsilon, rows
-        const rows = word(tape, 6);
-        rmsNorm(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), number(tape, 5), share(rows, thread, threads), share(rows, next, threads));
-        tape += 28;
+        const rows = word(tape, RmsNormStep.rows);
+        rmsNorm(
+          address(tape, RmsNormStep.source), address(tape, RmsNormStep.weight), address(tape, RmsNormStep.target),
+          word(tape, RmsNormStep.width), number(tape, RmsNormStep.epsilon), share(rows, thread, threads), share(rows, next, threads),
+        );
+        tape = wordAt(tape, RmsNormStep.words);
         break;
       }
       case Operation.PackRows: {
-        // source, target, rows, depth
-        const tiles = (word(tape, 3) + 3) >> 2;
-        packRowsF32(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), share(tiles, thread, threads), share(tiles, next, threads));
-        tape += 20;
+        const rows = word(tape, PackRowsStep.rows);
+        const tiles = (rows + 3) >> 2;
+        packRowsF32(
+          address(tape, PackRowsStep.source), address(tape, PackRowsStep.target), rows, word(tape, PackRowsStep.depth),
+          share(tiles, thread, threads), share(tiles, next, threads),
+        );
+        tape = wordAt(tape, PackRowsStep.words);
         break;
       }
       case Operation.QuantiseRows: {
-        // source, target, scales, rows, depth
-        const tiles = (word(tape, 4) + 3) >> 2;
-        quantiseRows(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), share(tiles, thread, threads), share(tiles, next, threads));
-        tape += 24;
-        break;
-      }
-      case Operation.QuantiseRow: {
-        // source, target, scale, depth
-        if (thread == 0) quantiseRow(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4));
-        tape += 20;
-        break;
-      }
-      case Operation.MatmulF32: {
-        // activations, weights, results, result stride, rows, depth, panels, accumulate
-        const panels = word(tape, 7);
-        matmulF32(
-          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6),
-          share(panels, thread, threads), share(panels, next, threads), word(tape, 8),
+        const rows = word(tape, QuantiseRowsStep.rows);
+        const tiles = (rows + 3) >> 2;
+        quantiseRows(
+          address(tape, QuantiseRowsStep.source), address(tape, QuantiseRowsStep.target), address(tape, QuantiseRowsStep.scales),
+          rows, word(tape, QuantiseRowsStep.depth), share(tiles, thread, threads), share(tiles, next, threads),
         );
-        tape += 36;
+        tape = wordAt(tape, QuantiseRowsStep.words);
         break;
       }
-      case Operation.MatvecF32: {
-        // activations, weights, results, depth, panels, accumulate
-        const panels = word(tape, 5);
-        matvecF32(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), share(panels, thread, threads), share(panels, next, threads), word(tape, 6));
-        tape += 28;
-        break;
-      }
-      case Operation.MatmulQ8: {
-        // activations, row scales, weights, results, result stride, rows, depth, panels, accumulate
-        const panels = word(tape, 8);
-        matmulQ8(
-          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6), word(tape, 7),
-          share(panels, thread, threads), share(panels, next, threads), word(tape, 9), scratch,
-        );
-        tape += 40;
-        break;
-      }
-      case Operation.MatvecQ8: {
-        // activations, scale, weights, results, depth, panels, accumulate
-        const panels = word(tape, 6);
-        matvecQ8(
-          word(tape, 1), load<f32>(word(tape, 2)), word(tape, 3), word(tape, 4), word(tape, 5),
-          share(panels, thread, threads), share(panels, next, threads), word(tape, 7),
-        );
-        tape += 32;
-        break;
-      }
-      case Operation.Rotate: {
-        // layer, cell with the address of the rotation rows, row offsets, half, factor, rows
-        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
-        const rotations = load<usize>(word(tape, 2));
-        const rows = word(tape, 6);
-        const first = share(rows, thread, threads);
-        const end = share(rows, next, threads);
-        const keyStride = <usize>(layer.kvHeads * layer.headSize) << 2;
-        rotateRows(
-          layer.queries, keyStride * layer.group, layer.kvHeads * layer.group, layer.group, layer.headSize, word(tape, 4),
-          rotations, word(tape, 3), layer.heads, number(tape, 5), first, end,
-        );
-        rotateRows(
-          layer.keys, keyStride, layer.kvHeads, 1, layer.headSize, word(tape, 4),
-          rotations, word(tape, 3), layer.heads, number(tape, 5), first, end,
-        );
-        tape += 28;
-        break;
-      }
-      case Operation.Append: {
-        // layer, rows
-        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
-        const rows = word(tape, 2);
-        const headBytes = <usize>layer.headSize << 2;
-        for (let head = thread; head < layer.kvHeads; head += threads) {
-          const entry = layer.stored + (<usize>head << 4);
-          appendRows(
-            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.kvHeads,
-            load<usize>(entry), load<i32>(entry, 4) - rows, rows, layer.headSize, layer.pageShift,
-          );
-        }
-        tape += 12;
-        break;
-      }
-      case Operation.Attend: {
-        attend(changetype<AttentionLayer>(<usize>word(tape, 1)), scratch, thread, threads);
-        tape += 8;
-        break;
-      }
-      case Operation.AttendRow: {
-        // layer, parts
-        attendRow(changetype<AttentionLayer>(<usize>word(tape, 1)), word(tape, 2), scratch, thread, threads);
-        tape += 12;
-        break;
-      }
-      case Operation.MergeParts: {
-        // layer, parts
-        mergeParts(changetype<AttentionLayer>(<usize>word(tape, 1)), word(tape, 2), thread, threads);
-        tape += 12;
-        break;
-      }
-      case Operation.ScoreEntries: {
-        scoreEntries(changetype<AttentionLayer>(<usize>word(tape, 1)), scratch, thread, threads);
-        tape += 8;
-        break;
-      }
-      case Operation.SiluMultiply: {
-        // gate, up, width, rows
-        const rows = word(tape, 4);
-        siluMultiply(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads));
-        tape += 20;
-        break;
-      }
-      case Operation.MatmulQ4: {
-        // activations, row scales, weights, results, result stride, rows, depth, panels, accumulate, wide
-        const panels = word(tape, 8);
-        matmulQ4(
-          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6), word(tape, 7),
-          share(panels, thread, threads), share(panels, next, threads), word(tape, 9), bool(word(tape, 10)), scratch,
-        );
-        tape += 44;
-        break;
-      }
-      case Operation.MatvecQ4: {
-        // activations, scales, sums, weights, results, depth, panels, accumulate, wide
-        const panels = word(tape, 7);
-        matvecQ4(
-          word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5), word(tape, 6),
-          share(panels, thread, threads), share(panels, next, threads), word(tape, 8), bool(word(tape, 9)),
-        );
-        tape += 40;
-        break;
-      }
-      case Operation.Copy: {
-        // source, target, count
-        const first = <usize>share(word(tape, 3), thread, threads) << 2;
-        const end = <usize>share(word(tape, 3), next, threads) << 2;
-        memory.copy(<usize>word(tape, 2) + first, <usize>word(tape, 1) + first, end - first);
-        tape += 16;
-        break;
-      }
-      case Operation.AppendQ8: {
-        // layer, rows
-        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
-        const rows = word(tape, 2);
-        const headBytes = <usize>layer.headSize << 2;
-        for (let head = thread; head < layer.kvHeads; head += threads) {
-          const entry = layer.stored + (<usize>head << 4);
-          appendRowsQ8(
-            layer.keys + headBytes * head, layer.values + headBytes * head, headBytes * layer.kvHeads,
-            load<usize>(entry), load<i32>(entry, 4) - rows, rows, load<i32>(entry, 8), layer.headSize, layer.pageShift,
-          );
-        }
-        tape += 12;
-        break;
-      }
-      case Operation.ExpandQ8: {
-        // layer
-        const layer = changetype<AttentionLayer>(<usize>word(tape, 1));
-        for (let head = 0; head < layer.kvHeads; head++) {
-          const stored = layer.stored + (<usize>head << 4);
-          const pages = load<usize>(stored);
-          const targets = load<usize>(layer.heads + (<usize>head << 4));
-          const entries = load<i32>(stored, 4);
-          const pageCount = (entries + (1 << layer.pageShift) - 1) >> layer.pageShift;
-          for (let page = share(pageCount, thread, threads); page < share(pageCount, next, threads); page++) {
-            const count = min(1 << layer.pageShift, entries - (page << layer.pageShift));
-            expandQ8(
-              load<usize>(pages + (<usize>page << 2)), load<usize>(targets + (<usize>page << 2)), count,
-              layer.headSize, layer.pageShift, layer.rotations, layer.keyFactor,
-            );
-          }
-        }
-        tape += 8;
-        break;
-      }
+      case Operation.QuantiseRow:
       case Operation.QuantiseRowQ4: {
-        // source, target, scales, sums, depth
-        if (thread == 0) quantiseRowQ4(word(tape, 1), word(tape, 2), word(tape, 3), word(tape, 4), word(tape, 5));
-        tape += 24;
+        if (thread == 0) quantiseOne(tape);
+        tape = wordAt(tape, QuantiseRowStep.words);
         break;
       }
       case Operation.AddBias: {
-        // bias, target, width, rows, accumulate
-        const rows = word(tape, 4);
-        addBias(word(tape, 1), word(tape, 2), word(tape, 3), share(rows, thread, threads), share(rows, next, threads), word(tape, 5));
-        tape += 24;
+        const rows = word(tape, AddBiasStep.rows);
+        addBias(
+          address(tape, AddBiasStep.bias), address(tape, AddBiasStep.target), word(tape, AddBiasStep.width),
+          share(rows, thread, threads), share(rows, next, threads), word(tape, AddBiasStep.accumulate),
+        );
+        tape = wordAt(tape, AddBiasStep.words);
         break;
       }
-      case Operation.AttendRowQ8: {
-        // layer, parts
-        attendRowQ8(changetype<AttentionLayer>(<usize>word(tape, 1)), word(tape, 2), scratch, thread, threads);
-        tape += 12;
+      case Operation.Matmul: {
+        const panels = word(tape, MatmulStep.panels);
+        matmul(tape, share(panels, thread, threads), share(panels, next, threads), scratch);
+        tape = wordAt(tape, MatmulStep.words);
+        break;
+      }
+      case Operation.Matvec: {
+        const panels = word(tape, MatvecStep.panels);
+        matvec(tape, share(panels, thread, threads), share(panels, next, threads));
+        tape = wordAt(tape, MatvecStep.words);
+        break;
+      }
+      case Operation.Rotate: {
+        const rows = word(tape, RotateStep.rows);
+        rotate(tape, share(rows, thread, threads), share(rows, next, threads));
+        tape = wordAt(tape, RotateStep.words);
+        break;
+      }
+      case Operation.Append: {
+        const heads = word(address(tape, AppendStep.layer), LayerRecord.kvHeads);
+        for (let head = thread; head < heads; head += threads) append(tape, head);
+        tape = wordAt(tape, AppendStep.words);
+        break;
+      }
+      case Operation.Expand: {
+        expand(address(tape, LayerStep.layer), thread, threads);
+        tape = wordAt(tape, LayerStep.words);
+        break;
+      }
+      case Operation.Attend: {
+        attend(address(tape, LayerStep.layer), scratch, thread, threads);
+        tape = wordAt(tape, LayerStep.words);
+        break;
+      }
+      case Operation.AttendRow: {
+        const layer = address(tape, AttendRowStep.layer);
+        const parts = address(tape, AttendRowStep.parts);
+        if (word(tape, AttendRowStep.form) == Form.f32) attendRow(layer, parts, scratch, thread, threads);
+        else attendRowQ8(layer, parts, scratch, thread, threads);
+        tape = wordAt(tape, AttendRowStep.words);
+        break;
+      }
+      case Operation.MergeParts: {
+        mergeParts(address(tape, MergePartsStep.layer), address(tape, MergePartsStep.parts), thread, threads);
+        tape = wordAt(tape, MergePartsStep.words);
+        break;
+      }
+      case Operation.ScoreEntries: {
+        scoreEntries(address(tape, LayerStep.layer), scratch, thread, threads);
+        tape = wordAt(tape, LayerStep.words);
+        break;
+      }
+      case Operation.SiluMultiply: {
+        const rows = word(tape, SiluMultiplyStep.rows);
+        siluMultiply(
+          address(tape, SiluMultiplyStep.gate), address(tape, SiluMultiplyStep.up), word(tape, SiluMultiplyStep.width),
+          share(rows, thread, threads), share(rows, next, threads),
+        );
+        tape = wordAt(tape, SiluMultiplyStep.words);
+        break;
+      }
+      case Operation.Copy: {
+        const first = <usize>share(word(tape, CopyStep.count), thread, threads) << 2;
+        const end = <usize>share(word(tape, CopyStep.count), next, threads) << 2;
+        memory.copy(address(tape, CopyStep.target) + first, address(tape, CopyStep.source) + first, end - first);
+        tape = wordAt(tape, CopyStep.words);
         break;
       }
     }
   }
   return barrier(team, thread, threads);
+}
+
+/** One row of an embedding. */
+function embedRow(step: usize, row: i32): void {
+  const weights = address(step, EmbedStep.weights);
+  const width = word(step, EmbedStep.width);
+  const token = word(address(step, EmbedStep.tokens), row);
+  const target = recordAt(address(step, EmbedStep.target), row, width);
+  const form = word(step, EmbedStep.form);
+  if (form == Form.f32) embedF32(weights, token, width, target);
+  else if (form == Form.q8) embedQ8(weights, token, width, target);
+  else embedQ4(weights, token, width, target, bool(word(step, EmbedStep.wide)));
+}
+
+function quantiseOne(step: usize): void {
+  const source = address(step, QuantiseRowStep.source);
+  const target = address(step, QuantiseRowStep.target);
+  const scales = address(step, QuantiseRowStep.scales);
+  const depth = word(step, QuantiseRowStep.depth);
+  if (word(step, 0) == Operation.QuantiseRow) quantiseRow(source, target, scales, depth);
+  else quantiseRowQ4(source, target, scales, address(step, QuantiseRowStep.sums), depth);
+}
+
+/** The panels [first, end) of a product of many rows. */
+function matmul(step: usize, first: i32, end: i32, scratch: usize): void {
+  const activations = address(step, MatmulStep.activations);
+  const scales = address(step, MatmulStep.scales);
+  const weights = address(step, MatmulStep.weights);
+  const results = address(step, MatmulStep.results);
+  const stride = address(step, MatmulStep.resultStride);
+  const rows = word(step, MatmulStep.rows);
+  const depth = word(step, MatmulStep.depth);
+  const accumulate = word(step, MatmulStep.accumulate);
+  const form = word(step, MatmulStep.form);
+  if (form == Form.f32) matmulF32(activations, weights, results, stride, rows, depth, first, end, accumulate);
+  else if (form == Form.q8) matmulQ8(activations, scales, weights, results, stride, rows, depth, first, end, accumulate, scratch);
+  else matmulQ4(activations, scales, weights, results, stride, rows, depth, first, end, accumulate, bool(word(step, MatmulStep.wide)), scratch);
+}
+
+/** The panels [first, end) of a product of one row. */
+function matvec(step: usize, first: i32, end: i32): void {
+  const activations = address(step, MatvecStep.activations);
+  const scales = address(step, MatvecStep.scales);
+  const weights = address(step, MatvecStep.weights);
+  const results = address(step, MatvecStep.results);
+  const depth = word(step, MatvecStep.depth);
+  const accumulate = word(step, MatvecStep.accumulate);
+  const form = word(step, MatvecStep.form);
+  if (form == Form.f32) matvecF32(activations, weights, results, depth, first, end, accumulate);
+  else if (form == Form.q8) matvecQ8(activations, load<f32>(scales), weights, results, depth, first, end, accumulate);
+  else matvecQ4(activations, scales, address(step, MatvecStep.sums), weights, results, depth, first, end, accumulate, bool(word(step, MatvecStep.wide)));
+}
+
+/** Turns the queries and keys of the rows [first, end). */
+function rotate(step: usize, first: i32, end: i32): void {
+  const layer = address(step, RotateStep.layer);
+  const rotations = load<usize>(address(step, RotateStep.rotations));
+  const rowOffsets = address(step, RotateStep.rowOffsets);
+  const half = word(step, RotateStep.half);
+  const factor = number(step, RotateStep.factor);
+  const heads = address(layer, LayerRecord.heads);
+  const kvHeads = word(layer, LayerRecord.kvHeads);
+  const group = word(layer, LayerRecord.group);
+  const headSize = word(layer, LayerRecord.headSize);
+  const keyStride = <usize>(kvHeads * headSize) << 2;
+  rotateRows(
+    address(layer, LayerRecord.queries), keyStride * group, kvHeads * group, group, headSize, half,
+    rotations, rowOffsets, heads, factor, first, end,
+  );
+  rotateRows(address(layer, LayerRecord.keys), keyStride, kvHeads, 1, headSize, half, rotations, rowOffsets, heads, factor, first, end);
+}
+
+/** Puts the keys and values of the text's rows into the pages of one head. */
+function append(step: usize, head: i32): void {
+  const layer = address(step, AppendStep.layer);
+  const rows = word(step, AppendStep.rows);
+  const headSize = word(layer, LayerRecord.headSize);
+  const pageShift = word(layer, LayerRecord.pageShift);
+  const keys = recordAt(address(layer, LayerRecord.keys), head, headSize);
+  const values = recordAt(address(layer, LayerRecord.values), head, headSize);
+  const stride = <usize>(headSize * word(layer, LayerRecord.kvHeads)) << 2;
+  const stored = recordAt(address(layer, LayerRecord.stored), head, HeadRecord.words);
+  const pages = address(stored, HeadRecord.pages);
+  const before = word(stored, HeadRecord.entries) - rows;
+  if (word(step, AppendStep.form) == Form.f32) appendRows(keys, values, stride, pages, before, rows, headSize, pageShift);
+  else appendRowsQ8(keys, values, stride, pages, before, rows, word(stored, HeadRecord.rotationBase), headSize, pageShift);
+}
+
+/** Expands the 8-bit pages that a layer stores to those that its attention reads. */
+function expand(layer: usize, thread: i32, threads: i32): void {
+  const headSize = word(layer, LayerRecord.headSize);
+  const pageShift = word(layer, LayerRecord.pageShift);
+  for (let head = 0; head < word(layer, LayerRecord.kvHeads); head++) {
+    const stored = recordAt(address(layer, LayerRecord.stored), head, HeadRecord.words);
+    const pages = address(stored, HeadRecord.pages);
+    const targets = address(recordAt(address(layer, LayerRecord.heads), head, HeadRecord.words), HeadRecord.pages);
+    const entries = word(stored, HeadRecord.entries);
+    const pageCount = (entries + (1 << pageShift) - 1) >> pageShift;
+    for (let page = share(pageCount, thread, threads); page < share(pageCount, thread + 1, threads); page++) {
+      const count = min(1 << pageShift, entries - (page << pageShift));
+      expandQ8(
+        address(pages, page), address(targets, page), count, headSize, pageShift,
+        address(layer, LayerRecord.rotations), number(layer, LayerRecord.keyFactor),
+      );
+    }
+  }
 }
 
 /** Bytes that each thread needs as scratch: for attention, or for an integer product's widened panel of weights. */
@@ -320,10 +300,11 @@ export function scratchBytes(headSize: i32): i32 {
 }
 
 /** What a worker does until the team is dissolved: runs its share of one tape after another. */
-export function serve(team: Team, thread: i32): void {
+export function serve(team: usize, thread: i32): void {
   let job = 0;
   while (nextJob(team, job)) {
     job++;
-    if (!run(team.tape, thread, team.threads, team.scratch + team.scratchBytes * thread, team)) return;
+    const scratch = address(team, TeamRecord.scratch) + address(team, TeamRecord.scratchBytes) * thread;
+    if (!run(address(team, TeamRecord.tape), thread, word(team, TeamRecord.threads), scratch, team)) return;
   }
 }

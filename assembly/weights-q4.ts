@@ -11,6 +11,7 @@
  *   x0 q0 + x1 q1 + x2 q2 + x3 q3 = x0 v + (x1 - 16 x0) (v >> 4) + (x2 - 16 x1) (v >> 8) + (x3 - 16 x2) (v >> 12) + 8 x3.
  * `quantiseRowQ4` prepares those differences of the activations, and 8 times the sum of the x3.
  */
+import { Q4_BLOCK_BYTES, WIDE_Q4_BLOCK_BYTES } from "../src/core/layouts";
 import { integerBlock, panelI16 } from "./matmul-i16";
 import { put } from "./matvec-f32";
 import { twice } from "./weights-q8";
@@ -20,11 +21,14 @@ const HALF_UNIT: f32 = reinterpret<f32>(0x77800000);
 /** Largest widened weight: 12 bits and sign. */
 const WIDENED: f32 = 4095;
 
+/** Bytes of a block's quants. */
+export const QUANT_BYTES: usize = 128;
+
 /** Bytes of the scales and minima of a block. */
 // @ts-ignore: decorator
 @inline
-function scaleBytes(wide: bool): usize {
-  return wide ? 64 : 32;
+export function scaleBytes(wide: bool): usize {
+  return <usize>(wide ? WIDE_Q4_BLOCK_BYTES : Q4_BLOCK_BYTES) - QUANT_BYTES;
 }
 
 /** Scales of four columns, f16 ones times 2^-112. */
@@ -52,7 +56,7 @@ export function matvecQ4(
   activations: usize, scales: usize, sums: usize, weights: usize, results: usize,
   depth: i32, firstPanel: i32, endPanel: i32, accumulate: i32, wide: bool,
 ): void {
-  const panelBytes = <usize>(depth >> 5) * (scaleBytes(wide) + 128);
+  const panelBytes = <usize>(depth >> 5) * (scaleBytes(wide) + QUANT_BYTES);
   const half = (endPanel - firstPanel) >> 1;
   let w = weights + panelBytes * firstPanel;
   let c = results + (<usize>firstPanel << 5);
@@ -171,7 +175,7 @@ export function matmulQ4(
   rows: i32, depth: i32, firstPanel: i32, endPanel: i32, accumulate: i32, wide: bool, scratch: usize,
 ): void {
   const paddedRows = (rows + 3) & ~3;
-  const blockBytes = scaleBytes(wide) + 128;
+  const blockBytes = scaleBytes(wide) + QUANT_BYTES;
   const step = integerBlock(depth);
   for (let start = 0; start < depth; start += step) {
     const block = min(step, depth - start);
@@ -195,7 +199,7 @@ function widenQ4(source: usize, blocks: i32, wide: bool, target: usize): void {
 
 /** Four columns: `pairs` are the first block's scales and minima, `quants` its quants. */
 function widenHalf(pairs: usize, quants: usize, blocks: i32, wide: bool, target: usize, columnScales: usize): void {
-  const blockBytes = scaleBytes(wide) + 128;
+  const blockBytes = scaleBytes(wide) + QUANT_BYTES;
   const unit = f32x4.splat(wide ? 1 : HALF_UNIT);
   let largest = f32x4.splat(0);
   for (let block = 0; block < blocks; block++) {

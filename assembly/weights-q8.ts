@@ -3,10 +3,10 @@
  *
  * A panel of 8 columns: [depth/32] blocks of 288 bytes: 8 scales, then 16 pairs [16][8 columns][2] i8.
  */
+import { Q8_BLOCK_BYTES } from "../src/core/layouts";
 import { integerBlock, panelI16 } from "./matmul-i16";
 import { put } from "./matvec-f32";
 
-const BLOCK_BYTES: usize = 288;
 /** Weights of 7 bits and sign are widened to 4,064: 13 bits. */
 const WIDENED_ONE: f32 = 32;
 
@@ -21,7 +21,7 @@ export function matmulQ8(
     const block = min(step, depth - start);
     const keep = accumulate | i32(start > 0);
     for (let panel = firstPanel; panel < endPanel; panel++) {
-      widenQ8(weights + (<usize>panel * (depth >> 5) + (start >> 5)) * BLOCK_BYTES, block >> 5, scratch);
+      widenQ8(weights + (<usize>panel * (depth >> 5) + (start >> 5)) * <usize>Q8_BLOCK_BYTES, block >> 5, scratch);
       panelI16(activations, rowScales, scratch, results + (<usize>panel << 5), resultStride, rows, block >> 1, keep);
     }
     activations += (<usize>paddedRows * block) << 1;
@@ -33,8 +33,8 @@ export function matmulQ8(
 function widenQ8(source: usize, blocks: i32, target: usize): void {
   let low = f32x4.splat(0), high = low;
   for (let block = 0; block < blocks; block++) {
-    low = f32x4.pmax(low, f32x4.abs(v128.load(source + BLOCK_BYTES * block)));
-    high = f32x4.pmax(high, f32x4.abs(v128.load(source + BLOCK_BYTES * block, 16)));
+    low = f32x4.pmax(low, f32x4.abs(v128.load(source + <usize>Q8_BLOCK_BYTES * block)));
+    high = f32x4.pmax(high, f32x4.abs(v128.load(source + <usize>Q8_BLOCK_BYTES * block, 16)));
   }
   const scales = target + (<usize>blocks << 9);
   v128.store(scales, f32x4.div(low, f32x4.splat(WIDENED_ONE)));
@@ -75,7 +75,7 @@ export function twice(v: v128): v128 {
 export function matvecQ8(
   activations: usize, scale: f32, weights: usize, results: usize, depth: i32, firstPanel: i32, endPanel: i32, accumulate: i32,
 ): void {
-  const panelBytes = <usize>(depth >> 5) * BLOCK_BYTES;
+  const panelBytes = <usize>(depth >> 5) * <usize>Q8_BLOCK_BYTES;
   const end = activations + (<usize>depth << 1);
   const half = (endPanel - firstPanel) >> 1;
   let w = weights + panelBytes * firstPanel;

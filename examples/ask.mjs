@@ -1,11 +1,11 @@
 /** Reads a document and answers questions: `node examples/ask.mjs FILE "QUESTION" ["QUESTION" ...]`. */
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { loadModel } from "siskin";
+import nano from "siskin-nano";
 
 const [file, ...questions] = process.argv.slice(2);
-const model = await loadModel(fileURLToPath(new URL("../models/nano", import.meta.url)));
+const model = await loadModel(nano);
 const session = model.createSession();
 
 // Every question is heard while the document is read: what is kept is what they look at.

@@ -1,10 +1,10 @@
 /** Reads text while it arrives, for instance from a pipe: `cat FILE | node examples/stream.mjs "QUESTION"`. */
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { loadModel } from "siskin";
+import nano from "siskin-nano";
 
 const question = process.argv[2];
-const model = await loadModel(fileURLToPath(new URL("../models/nano", import.meta.url)));
+const model = await loadModel(nano);
 const session = model.createSession();
 
 // Any iterable of strings will do: response.body.pipeThrough(new TextDecoderStream()), a generator, a file's stream.

@@ -69,3 +69,8 @@ export class NumericError extends SiskinError {
 export class UnsupportedError extends SiskinError {
   override name = "UnsupportedError";
 }
+
+/** The worker that the engine ran in has crashed, was ended, or could not be started. */
+export class WorkerError extends SiskinError {
+  override name = "WorkerError";
+}

@@ -15,7 +15,7 @@ export function checkOptions(given: unknown, known: readonly string[], where: st
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const meant = nearest(name, known);
-    const hint = meant ? `did you mean ${meant}?` : `it has ${known.join(", ")}`;
+    const hint = meant ? `did you mean ${meant}?` : `it has ${known.join(", ") || "none"}`;
     throw new ArgumentError(`${where} has no option ${show(name)}; ${hint}`);
   }
 }

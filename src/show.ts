@@ -46,10 +46,20 @@ function describeObject(value: object, depth: number): string {
   }
   if (ArrayBuffer.isView(value)) return `a ${kind} of ${value.byteLength} bytes`;
   if (kind !== "Object") return `a ${kind}`;
+  const name = className(value);
+  if (name) return `a ${clip(name, LONGEST_TEXT)}`;
   const names = Object.keys(value);
   if (depth === 0 && names.length > 0) return "{...}";
   const items = names.slice(0, ITEMS).map((name) => {
     return `${clip(name, LONGEST_TEXT)}: ${describe((value as Record<string, unknown>)[name], depth - 1)}`;
   });
   return `{${[...items, ...(names.length > ITEMS ? ["..."] : [])].join(", ")}}`;
+}
+
+/** The name of an instance's class; undefined for an object that is only its properties, of whatever realm. */
+function className(value: object): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || Object.getPrototypeOf(prototype) === null) return undefined;
+  const { name } = (prototype as { constructor?: { name?: unknown } }).constructor ?? {};
+  return typeof name === "string" && name !== "" ? name : undefined;
 }

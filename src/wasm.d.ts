@@ -1,4 +1,4 @@
-/** The core's files, where a runtime imports them as compiled modules. */
+/** The core's files, where a runtime imports them as compiled modules, or the build as bytes. */
 declare module "*.wasm" {
   const module: WebAssembly.Module;
   export default module;
@@ -6,4 +6,8 @@ declare module "*.wasm" {
 declare module "*.wasm?module" {
   const module: WebAssembly.Module;
   export default module;
+}
+declare module "*.wasm?bytes" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
 }

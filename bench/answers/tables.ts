@@ -6,7 +6,6 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { evaluate } from "../../src/eval/evaluate.ts";
 import { type Cell, cellsOf, type Grid } from "../../src/eval/grid.ts";
-import type { Kind } from "../../src/eval/kinds.ts";
 import { methodNames, methodOf } from "../../src/eval/methods.ts";
 import { markdownTables } from "../../src/eval/table.ts";
 import { type Reach, siskin } from "../../src/index.ts";
@@ -19,12 +18,12 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     tasks: { type: "string", default: "needle,keys,facts,records" },
-    samples: { type: "string", default: "1" },
+    documents: { type: "string", default: "1" },
     threads: { type: "string", default: String(availableParallelism()) },
     model: { type: "string", default: EMBEDDED },
   },
 });
-const tasks = values.tasks.split(",") as Kind[];
+const tasks = values.tasks.split(",");
 const reaches: Record<string, Reach> = {
   "siskin, no reach": { before: 0, after: 0 },
   "siskin, reach 3/12": { before: 3, after: 12 },
@@ -91,19 +90,19 @@ for (const name of values.only?.split(",") ?? Object.keys(tables)) {
   const cells = tables[name]?.();
   if (!cells) throw new Error(`There is no table ${name}; there are ${Object.keys(tables).join(", ")}`);
   const results = await evaluate(model, cells, {
-    samples: Number(values.samples),
+    documents: Number(values.documents),
     seed: 1,
     folder: `bench/results/eval-${modelName}`,
     methods: (method) =>
       Object.hasOwn(reaches, method) ? () => siskin({ reach: reaches[method]! }) : methodOf(method),
-    onProgress: (done, total, next) => {
+    onProgress: (done, total, _fresh, next) => {
       const amount = next?.kept ? ` at ${next.kept.budget ?? next.kept.ratio}` : "";
       process.stderr.write(`${name}: ${done} of ${total}; ${next?.method ?? "done"}${amount}, ${next?.length}\n`);
     },
   });
-  const documents = Number(values.samples) * new Set(cells.map(({ task }) => task)).size;
+  const documents = Number(values.documents) * new Set(cells.map(({ task }) => task)).size;
   const command =
-    `npm run eval:readme -- --only ${name} --tasks ${values.tasks} --samples ${values.samples}` +
+    `npm run eval:readme -- --only ${name} --tasks ${values.tasks} --documents ${values.documents}` +
     (values.model === EMBEDDED ? "" : ` --model ${modelName}`);
   const about =
     `${modelName}, ${documents} documents a row, seed 1. \`${command}\`, ` +

@@ -15,11 +15,11 @@ const CHUNK = 512;
 
 export async function compression({ quick }: SuiteOptions): Promise<Table> {
   const model = await loadModel(NANO);
-  const { core, decoder, config, frame } = model;
+  const { core, decoder, config, frame } = model.engine;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const full = new Cache(pool, config.layers, config.kvHeads, "contiguous");
   const tokens = promptTokens(model, BUDGET + CHUNK);
-  decoder.forward(full, { text: tokens.slice(0, BUDGET), hidden: false });
+  decoder.forward(full, { text: tokens.slice(0, BUDGET) });
   const text = tokens.slice(BUDGET);
   const questions = openDocument("chapter")!.questions.map((question) => frame.question(question));
   const entries = BUDGET + CHUNK;
@@ -38,7 +38,11 @@ export async function compression({ quick }: SuiteOptions): Promise<Table> {
   /** Milliseconds of choosing and re-rotating, from the scores that the last pass left. */
   const cut = (cache: KeyValueCache): { choosing: number; turning: number } => {
     const started = performance.now();
-    const kept = highest(core, spread(core.f32(scores, entries).slice(), siskin().reach), BUDGET);
+    const kept = highest(
+      core,
+      spread(core.f32(scores, entries).slice(), siskin.definition.settings.reach.standard!),
+      BUDGET,
+    );
     const chosen = performance.now();
     cache.keep(() => kept, decoder.rotations);
     return { choosing: chosen - started, turning: performance.now() - chosen };
@@ -49,16 +53,13 @@ export async function compression({ quick }: SuiteOptions): Promise<Table> {
     number[]
   >;
   for (let round = 0; round < (quick ? 3 : 15); round++) {
-    const chunk = pass({ text, hidden: false }, () => {});
-    const asked = pass({ text, questions, hidden: false }, () => {});
+    const chunk = pass({ text }, () => {});
+    const asked = pass({ text, questions }, () => {});
     core.f32(scores, entries).fill(0);
     let rest = { choosing: 0, turning: 0 };
-    const scored = pass(
-      { text, questions, scoring: { target: () => scores, factors: undefined }, hidden: false },
-      (cache) => {
-        rest = cut(cache);
-      },
-    );
+    const scored = pass({ text, questions, scoring: { target: () => scores, factors: undefined } }, (cache) => {
+      rest = cut(cache);
+    });
     // The first round compiles.
     if (round === 0) continue;
     const whole = scored + rest.choosing + rest.turning;

@@ -5,15 +5,13 @@
  */
 import { loadModel } from "siskin";
 
-const files = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
-
 /** The model stays in the isolate from request to request. */
 let loading;
 
 /** Streams the model from the bucket into the core's memory: its bytes never lie in the JavaScript heap. */
 async function load(bucket) {
-  const entries = files.map(async (name) => [name, (await bucket.get(`nano/${name}`)).body]);
-  return loadModel(Object.fromEntries(await Promise.all(entries)));
+  const file = await bucket.get("nano.gguf");
+  return loadModel(file.body);
 }
 
 export default {

@@ -1,5 +1,7 @@
 /** The paged key/value cache of one session: for every layer and KV head its own entries, positions and pages. */
 import type { Core } from "../core/core.ts";
+import { HeadRecord } from "../core/layouts.ts";
+import { bytesOf } from "../core/words.ts";
 import { ArgumentError } from "../errors.ts";
 import type { RotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
@@ -10,9 +12,6 @@ import { Positions } from "./positions.ts";
 
 /** Which rotation cached keys carry: `contiguous` turns survivors to 0..n-1; `original` leaves them where they stood. */
 export type Scheme = "contiguous" | "original";
-
-/** Bytes of a head's entry in the table that attention reads: pages, entries, rotation base, unused. */
-export const HEAD_ENTRY_BYTES = 16;
 
 /** What a cache was when an attempt to change it began, and what was put aside since. */
 interface Attempt {
@@ -139,16 +138,17 @@ export class KeyValueCache {
     }
     this.#growTable(longest);
     const count = this.#heads.length;
-    const pagesStart = this.#table + count * HEAD_ENTRY_BYTES;
-    const entries = this.#core.i32(this.#table, count * 4);
-    const addresses = this.#core.u32(pagesStart, count * this.#pageCapacity);
+    const { words, pages, entries, rotationBase: base } = HeadRecord;
+    const table = this.#core.u32(this.#table, count * (words + this.#pageCapacity));
     for (let index = 0; index < count; index++) {
       const head = this.#heads[index]!;
       const next = this.scheme === "contiguous" ? head.length : this.#absolutePosition;
-      entries[index * 4] = pagesStart + index * this.#pageCapacity * 4;
-      entries[index * 4 + 1] = head.length + rows;
-      entries[index * 4 + 2] = next - rotationBase;
-      addresses.set(head.pages, index * this.#pageCapacity);
+      const record = index * words;
+      const list = count * words + index * this.#pageCapacity;
+      table[record + entries] = head.length + rows;
+      table[record + base] = next - rotationBase;
+      if (head.listed === 0) table[record + pages] = this.#table + list * 4;
+      for (; head.listed < head.pages.length; head.listed++) table[list + head.listed] = head.pages[head.listed]!;
     }
     return this.#table;
   }
@@ -209,8 +209,7 @@ export class KeyValueCache {
       else head.replace(index, page);
     }
     if (this.#table && table !== this.#table) this.#core.free(this.#table);
-    this.#table = table;
-    this.#pageCapacity = pageCapacity;
+    this.#useTable(table, pageCapacity);
     this.#absolutePosition = absolutePosition;
   }
 
@@ -265,16 +264,16 @@ export class KeyValueCache {
     const plans = this.#heads.map((head, index) => head.plan(chosen[index]!.list, chosen[index]!.content));
     const pages = this.#pool.takeAll(plans.reduce((sum, { pages }) => sum + pages, 0));
     const mostPages = this.#heads.reduce((most, head) => Math.max(most, head.pages.length), 0);
-    const listBytes = Math.ceil(((2 * mostPages + this.longest) * 4) / 64) * 64;
+    const sizes = { lists: (2 * mostPages + this.longest) * 4, work: this.#pool.form.writeBytes };
     try {
-      this.#core.borrow(listBytes + this.#pool.form.writeBytes, (scratch) => {
+      this.#core.borrow(sizes, ({ lists, work }) => {
         for (const [index, head] of this.#heads.entries()) {
           const { list, content } = chosen[index]!;
           const plan = plans[index]!;
           const fresh = pages.splice(0, plan.pages);
           if (plan.copies.length > 0) head.own(plan.copies, fresh.splice(0, plan.copies.length));
-          head.rewrite(list, content, scratch + listBytes);
-          if (list.length < head.length) head.gather(list, fresh, turning, scratch);
+          head.rewrite(list, content, work);
+          if (list.length < head.length) head.gather(list, fresh, turning, lists);
         }
       });
     } finally {
@@ -344,7 +343,7 @@ export class KeyValueCache {
 
   #tableBytes(pageCapacity: number): number {
     // The allocator gives out multiples of 64.
-    return Math.ceil((pageCapacity && this.#heads.length * (HEAD_ENTRY_BYTES + pageCapacity * 4)) / 64) * 64;
+    return Math.ceil((pageCapacity && this.#heads.length * (bytesOf(HeadRecord) + pageCapacity * 4)) / 64) * 64;
   }
 
   #growTable(pages: number): void {
@@ -352,8 +351,14 @@ export class KeyValueCache {
     const capacity = Math.max(4, 2 ** Math.ceil(Math.log2(pages + 1)));
     const table = this.#core.allocate(this.#tableBytes(capacity));
     if (this.#table && this.#table !== this.#attempt?.table) this.#core.free(this.#table);
+    this.#useTable(table, capacity);
+  }
+
+  /** Goes on with a table, in which no page may be listed yet. */
+  #useTable(table: number, pageCapacity: number): void {
+    if (table !== this.#table) for (const head of this.#heads) head.listed = 0;
     this.#table = table;
-    this.#pageCapacity = capacity;
+    this.#pageCapacity = pageCapacity;
   }
 }
 

@@ -1,6 +1,8 @@
 /** Where the pages of an 8-bit cache stand as f32 while many rows read them: one layer's at a time. */
 import type { Core } from "../core/core.ts";
-import { HEAD_ENTRY_BYTES } from "./cache.ts";
+import { HeadRecord } from "../core/layouts.ts";
+import { Scratch } from "../core/region.ts";
+import { bytesOf } from "../core/words.ts";
 import { PAGE_ENTRIES } from "./page-form.ts";
 
 /** Grows to the longest cache it has served. */
@@ -9,7 +11,9 @@ export class Expansion {
   readonly #layers: number;
   readonly #kvHeads: number;
   readonly #pageBytes: number;
-  #pointer = 0;
+  readonly #scratch: Scratch<"table" | "lists" | "pages">;
+  #table = 0;
+  #lists = 0;
   #pages = 0;
 
   constructor(core: Core, layers: number, kvHeads: number, headSize: number) {
@@ -17,6 +21,7 @@ export class Expansion {
     this.#layers = layers;
     this.#kvHeads = kvHeads;
     this.#pageBytes = PAGE_ENTRIES * headSize * 8;
+    this.#scratch = new Scratch(core);
   }
 
   /**
@@ -27,34 +32,39 @@ export class Expansion {
   table(stored: number): number {
     const core = this.#core;
     const heads = this.#layers * this.#kvHeads;
-    const entries = core.i32(stored, heads * 4).slice();
+    const entries = core.i32(stored, heads * HeadRecord.words).slice();
     let longest = 1;
-    for (let head = 0; head < heads; head++) longest = Math.max(longest, entries[head * 4 + 1]!);
+    for (let head = 0; head < heads; head++) {
+      longest = Math.max(longest, entries[head * HeadRecord.words + HeadRecord.entries]!);
+    }
     this.#ensure(Math.ceil(longest / PAGE_ENTRIES));
-    const lists = this.#pointer + heads * HEAD_ENTRY_BYTES;
     const listBytes = this.#pages * 4;
-    for (let head = 0; head < heads; head++) entries[head * 4] = lists + (head % this.#kvHeads) * listBytes;
-    core.i32(this.#pointer, heads * 4).set(entries);
-    return this.#pointer;
+    for (let head = 0; head < heads; head++) {
+      entries[head * HeadRecord.words + HeadRecord.pages] = this.#lists + (head % this.#kvHeads) * listBytes;
+    }
+    core.i32(this.#table, entries.length).set(entries);
+    return this.#table;
   }
 
   dispose(): void {
-    if (this.#pointer) this.#core.free(this.#pointer);
-    this.#pointer = 0;
+    this.#scratch.free();
     this.#pages = 0;
   }
 
   /** Makes room for so many pages a head and lists their addresses. */
   #ensure(pages: number): void {
     if (pages <= this.#pages) return;
-    this.dispose();
-    const tableBytes = this.#layers * this.#kvHeads * HEAD_ENTRY_BYTES;
-    const headerBytes = Math.ceil((tableBytes + this.#kvHeads * pages * 4) / 64) * 64;
-    this.#pointer = this.#core.allocate(headerBytes + this.#kvHeads * pages * this.#pageBytes);
+    this.#pages = 0;
+    const count = this.#kvHeads * pages;
+    const parts = this.#scratch.cut({
+      table: this.#layers * this.#kvHeads * bytesOf(HeadRecord),
+      lists: count * 4,
+      pages: count * this.#pageBytes,
+    });
     this.#pages = pages;
-    const first = this.#pointer + headerBytes;
-    this.#core
-      .u32(this.#pointer + tableBytes, this.#kvHeads * pages)
-      .set(Uint32Array.from({ length: this.#kvHeads * pages }, (_, page) => first + page * this.#pageBytes));
+    this.#table = parts.table;
+    this.#lists = parts.lists;
+    const addresses = Uint32Array.from({ length: count }, (_, page) => parts.pages + page * this.#pageBytes);
+    this.#core.u32(parts.lists, count).set(addresses);
   }
 }

@@ -18,7 +18,9 @@ interface Plan {
 
 /** One head of one layer. A page that another cache holds too is copied before it is written to. */
 export class CachedHead {
-  readonly pages: number[] = [];
+  readonly #pages: number[] = [];
+  /** How many of the first pages stand in the cache's table as they are. */
+  listed = 0;
   length = 0;
   positions = new Positions();
   readonly #pool: PagePool;
@@ -27,11 +29,16 @@ export class CachedHead {
     this.#pool = pool;
   }
 
+  /** Addresses of the pages. */
+  get pages(): readonly number[] {
+    return this.#pages;
+  }
+
   /** A head of the same content that shares all pages. */
   fork(): CachedHead {
     const copy = new CachedHead(this.#pool);
     for (const page of this.pages) this.#pool.hold(page);
-    copy.pages.push(...this.pages);
+    copy.#change(0, 0, ...this.pages);
     copy.length = this.length;
     copy.positions = this.positions;
     return copy;
@@ -44,18 +51,17 @@ export class CachedHead {
    */
   reserve(rows: number): { readonly index: number; readonly page: number } | undefined {
     const needed = Math.ceil((this.length + rows) / PAGE_ENTRIES);
-    while (this.pages.length < needed) this.pages.push(this.#pool.take());
+    while (this.pages.length < needed) this.#change(this.pages.length, 0, this.#pool.take());
     const index = this.length >> PAGE_SHIFT;
     const page = this.pages[index];
     if (rows === 0 || page === undefined || !this.#pool.isShared(page)) return undefined;
-    this.pages[index] = this.#copy(page, this.#pool.take());
+    this.#change(index, 1, this.#copy(page, this.#pool.take()));
     return { index, page };
   }
 
   /** Puts a page back in the place of its copy, which is freed. */
   replace(index: number, page: number): void {
-    this.#pool.release(this.pages[index]!);
-    this.pages[index] = page;
+    for (const copy of this.#change(index, 1, page)) this.#pool.release(copy);
   }
 
   /** Frees the pages that hold no entry. */
@@ -96,7 +102,7 @@ export class CachedHead {
     core.i32(listPointer, list.length).set(list);
     form.gather(scratch, targetPointer, listPointer, list.length, turning);
     this.#dropPages(fresh.length > 0 ? 0 : needed);
-    this.pages.push(...fresh);
+    this.#change(this.pages.length, 0, ...fresh);
     this.length = list.length;
   }
 
@@ -104,7 +110,7 @@ export class CachedHead {
   own(copies: readonly number[], fresh: readonly number[]): void {
     for (const [place, index] of copies.entries()) {
       const page = this.pages[index]!;
-      this.pages[index] = this.#copy(page, fresh[place]!);
+      this.#change(index, 1, this.#copy(page, fresh[place]!));
       this.#pool.release(page);
     }
   }
@@ -142,13 +148,17 @@ export class CachedHead {
     const target = new Uint8Array(count * pageBytes);
     for (const [index, page] of this.pages.slice(0, count).entries()) {
       const rows = Math.min(PAGE_ENTRIES, this.length - index * PAGE_ENTRIES);
-      core.borrow(pageBytes + (PAGE_ENTRIES + 2) * 4, (copy) => {
-        const lists = core.u32(copy + pageBytes, PAGE_ENTRIES + 2);
-        lists.set([page, copy, ...Array.from({ length: rows }, (_, row) => row)]);
-        core.bytes(copy, pageBytes).fill(0);
-        form.gather(copy + pageBytes, copy + pageBytes + 4, copy + pageBytes + 8, rows, { rotations: 0, half: 0 });
-        target.set(core.bytes(copy, pageBytes), index * pageBytes);
-      });
+      core.borrow(
+        { copy: pageBytes, source: 4, target: 4, list: rows * 4 },
+        ({ copy, source, target: place, list }) => {
+          core.u32(source, 1)[0] = page;
+          core.u32(place, 1)[0] = copy;
+          core.u32(list, rows).set(Array.from({ length: rows }, (_, row) => row));
+          core.bytes(copy, pageBytes).fill(0);
+          form.gather(source, place, list, rows, { rotations: 0, half: 0 });
+          target.set(core.bytes(copy, pageBytes), index * pageBytes);
+        },
+      );
     }
     return target;
   }
@@ -171,6 +181,12 @@ export class CachedHead {
   }
 
   #dropPages(remaining: number): void {
-    for (const page of this.pages.splice(remaining)) this.#pool.release(page);
+    for (const page of this.#change(remaining, this.pages.length)) this.#pool.release(page);
+  }
+
+  /** Puts pages in the place of `count` others from `index` on. @returns those */
+  #change(index: number, count: number, ...pages: number[]): number[] {
+    this.listed = Math.min(this.listed, index);
+    return this.#pages.splice(index, count, ...pages);
   }
 }

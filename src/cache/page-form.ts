@@ -90,8 +90,8 @@ export function q8Pages(core: Core, head: Axis, rotations: RotationRows, attenti
       core.kernels.gatherQ8(sourcePages, targetPages, list, count, held, PAGE_SHIFT, Number(turning.rotations !== 0));
     },
     read(page, rows, part, target) {
-      core.borrow(expandedBytes, (scratch) => {
-        unpackRows(core.f32(expand(page, rows, scratch)[part], rows * held), target, head);
+      core.borrow({ expanded: expandedBytes }, ({ expanded }) => {
+        unpackRows(core.f32(expand(page, rows, expanded)[part], rows * held), target, head);
       });
     },
     writeBytes: expandedBytes,

@@ -1,96 +1,46 @@
-/** `siskin ask`: reads a document once for all questions and answers them. */
-import { basename } from "node:path";
+/** `siskin ask`: reads documents once for all questions and answers them. */
 import process from "node:process";
-import { text as wholeText } from "node:stream/consumers";
 import { WriteStream } from "node:tty";
-import { type Command, Option } from "commander";
-import type { Scheme } from "../cache/cache.ts";
-import type { CacheForm } from "../cache/page-form.ts";
+import type { Command } from "commander";
 import { SiskinError } from "../errors.ts";
-import type { PassPress, QuestionPress } from "../press/press.ts";
-import { press } from "../press/registry.ts";
-import { readingPress } from "../press/tools/check.ts";
 import { type LoadProgress, loadModel } from "../runtimes/node.ts";
+import type { Model } from "../session/model.ts";
 import type { ReadProgress } from "../session/read.ts";
 import type { Session } from "../session/session.ts";
-import { openDocument, readBytes, writeBytes } from "./files.ts";
-import { type HeatMap, heatMap } from "./heat-map.ts";
-import { type Answer, heatMapPage } from "./heat-map-page.ts";
+import { type Asking, collectAnswers, type FullAnswer, figures, printAnswers } from "./answers.ts";
+import { type AskArguments, withAsk } from "./ask-options.ts";
+import { type Documents, gathered, openDocuments, questionsOf, sorted } from "./documents.ts";
+import { readBytes, writeBytes } from "./files.ts";
+import { heatMap } from "./heat-map.ts";
+import { heatMapPage } from "./heat-map-page.ts";
 import { paintHeatMap } from "./heat-map-terminal.ts";
-import { type ModelArguments, positiveInteger, withModel, withThreads } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { Quotes } from "./quotes.ts";
 
-interface AskArguments extends ModelArguments {
-  readonly document?: string;
-  readonly open?: string;
-  readonly save?: string;
-  readonly budget?: number;
-  readonly chunk: number;
-  readonly press: PassPress | QuestionPress;
-  readonly scheme: Scheme;
-  readonly cache: CacheForm;
-  readonly show?: "kept";
-  readonly html?: string;
-  readonly json?: true;
-  readonly progress?: true;
-}
+/** Tokens read at once with --whole. */
+const PIECE = 512;
 
 /** Adds the command. @param signal stops it */
 export function addAsk(program: Command, signal: AbortSignal): void {
-  const command = program
-    .command("ask")
-    .description("read a document of any length once and answer questions about it")
-    .argument("[questions...]", "what to ask; all questions share one reading")
-    .option("--document <file>", "a text file, or - for standard input")
-    .option("--save <file>", "keep what was read as a capsule; questions may come later")
-    .option("--open <file>", "ask a capsule that --save has written; a document is read behind it");
-  withModel(command)
-    .option(
-      "--budget <entries>",
-      "cache entries that every head keeps behind each chunk (default: 512, and none for a method that says so itself)",
-      positiveInteger,
-    )
-    .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
-    .addOption(
-      new Option("--press <name>", "how entries are chosen: finch, snapkv, kvzip or any other of docs/presses.md")
-        .default(press("siskin"), "siskin")
-        .argParser((name) => readingPress(press(name))),
-    )
-    .addOption(
-      new Option(
-        "--scheme <name>",
-        "whether entries that are kept move together, for text of any length, or stay where they stood",
-      )
-        .choices(["contiguous", "original"])
-        .default("contiguous")
-        .conflicts("open"),
-    )
-    .addOption(
-      new Option("--cache <form>", "how the cache is held; q8 takes little over a quarter of the memory")
-        .choices(["f32", "q8"])
-        .default("f32")
-        .conflicts("open"),
-    );
-  withThreads(command)
-    .addOption(
-      new Option("--show <what>", "paint the document, brighter where more heads kept it")
-        .choices(["kept"])
-        .conflicts("json"),
-    )
-    .option("--html <file>", "write the same picture as a page, with the answers")
-    .option("--json", "print answers and figures as one JSON object")
-    .option("--progress", "show progress where standard error is no terminal, too")
-    .action((questions: string[], options: AskArguments) => ask(questions, options, signal));
+  withAsk(program).action((words: string[], options: AskArguments) => ask(words, options, signal));
 }
 
-async function ask(questions: readonly string[], options: AskArguments, signal: AbortSignal): Promise<void> {
-  const { document, open, save, show, html, threads, weights } = options;
-  if (document === undefined && open === undefined) {
-    throw new SiskinError("There is nothing to ask about: give --document FILE, or --open FILE");
+async function ask(words: readonly string[], options: AskArguments, signal: AbortSignal): Promise<void> {
+  const { open, save, show, html, threads, weights } = options;
+  const given = await sorted(words);
+  const questions = [
+    ...given.questions,
+    ...(options.questions === undefined ? [] : await questionsOf(options.questions)),
+  ];
+  const paths = [...given.paths, ...(options.document ?? [])];
+  // A text that is piped in needs no word of it.
+  if (paths.length === 0 && open === undefined && !process.stdin.isTTY) paths.push("-");
+  if (paths.length === 0 && open === undefined) {
+    throw new SiskinError("There is nothing to ask about: give a FILE, pipe a text in, or --open a capsule");
   }
   const painted = show !== undefined || html !== undefined;
-  if (painted && document === undefined) {
-    throw new SiskinError("--show and --html paint a document as it is read: give --document FILE");
+  if (painted && paths.length === 0) {
+    throw new SiskinError("--show and --html paint a document as it is read: give a FILE");
   }
   if (questions.length === 0 && save === undefined && !painted) {
     throw new SiskinError(
@@ -100,26 +50,31 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
   const progress = new Progress(options.progress === true);
   try {
     // What cannot be opened is said before a model is loaded.
-    const opened = document === undefined ? undefined : await openDocument(document, signal);
-    // What is painted has to be there as a whole.
-    const text = painted && typeof opened === "object" ? await wholeText(opened) : opened;
+    const documents = paths.length === 0 ? undefined : await openDocuments(paths, signal);
+    for (const note of documents?.notes ?? []) process.stderr.write(`siskin: ${note}\n`);
     const capsule = open === undefined ? undefined : await readBytes(open);
     const onProgress = (loaded: LoadProgress) => progress.loading(loaded);
     const model = await loadModel(options.model, { threads, weights, signal, onProgress });
     try {
-      const { scheme, cache } = options;
-      const session = capsule ? model.openSession(capsule) : model.createSession({ scheme, cache });
-      const tokens = painted ? model.tokenizer.encode(text as string) : undefined;
-      const seconds =
-        text === undefined ? 0 : await read(session, tokens ?? text, questions, options, progress, signal);
+      const session = capsule
+        ? opened(model, capsule, open!)
+        : model.createSession({ scheme: options.scheme, cache: options.cache });
+      const reading =
+        documents && (await read(model, session, documents, questions, { ...options, painted }, progress, signal));
       progress.end();
       if (save !== undefined) await writeBytes(save, session.save());
-      const map = tokens && heatMap(session, tokens);
+      const map = reading?.tokens && heatMap(session, reading.tokens);
       if (map && show !== undefined) process.stdout.write(`${paintHeatMap(map, hasColours())}\n`);
+      const quotes =
+        reading?.text === undefined ? undefined : new Quotes(model, reading.text, reading.starts, reading.first);
+      const asking: Asking = { drawing: drawingOf(options), notFound: options.notFound, quotes, signal };
       const answers = options.json
-        ? await printJson(session, questions, seconds, signal)
-        : await print(session, questions, signal);
-      if (map && html !== undefined) await writePage(html, map, answers, document!);
+        ? await collectAnswers(session, questions, asking)
+        : await printAnswers(session, questions, asking);
+      if (options.json) printJson(answers, model, session, documents, options, reading?.seconds ?? 0);
+      if (map && html !== undefined) {
+        await writeBytes(html, new TextEncoder().encode(heatMapPage(map, answers, titleOf(documents!))));
+      }
     } finally {
       model.dispose();
     }
@@ -128,82 +83,133 @@ async function ask(questions: readonly string[], options: AskArguments, signal: 
   }
 }
 
-/** Reads the document. @returns seconds that it took */
+/** A document that was read. */
+interface Reading {
+  readonly seconds: number;
+  /** All of it, and its tokens where it was read as such. */
+  readonly text: string | undefined;
+  readonly tokens: Int32Array | undefined;
+  readonly starts: Documents["starts"];
+  /** The position of its first token. */
+  readonly first: number;
+}
+
+/** Reads the documents. */
 async function read(
+  model: Model,
   session: Session,
-  document: string | Int32Array | AsyncIterable<string>,
+  { names, text: given, starts }: Documents,
   questions: readonly string[],
-  options: AskArguments,
+  options: AskArguments & { readonly painted: boolean },
   progress: Progress,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Reading> {
+  const quoted = options.json === true || process.stdout.isTTY || options.quotes === true;
+  // What is painted, or read whole, has to be there as a whole.
+  const text = (options.painted || options.whole) && typeof given !== "string" ? await gathered(given) : given;
+  const tokens =
+    typeof text === "string" && (options.painted || options.whole) ? model.tokenizer.encode(text) : undefined;
+  const first = session.absolutePosition === 0 ? model.frame.head.length : session.absolutePosition;
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   let last: ReadProgress | undefined;
-  await session.read(document, {
-    questions: questions.length > 0 ? questions : undefined,
-    press: options.press,
-    budget: options.budget,
-    chunkLength: options.chunk,
-    onProgress: (state) => {
-      last = state;
-      progress.reading(state, seconds());
-    },
-    signal,
-  });
+  const onProgress = (state: ReadProgress) => {
+    last = state;
+    progress.reading(state, seconds());
+  };
+  let streamed = "";
+  const kept = (async function* () {
+    for await (const piece of text as AsyncIterable<string>) {
+      if (quoted) streamed += piece;
+      yield piece;
+    }
+  })();
+  if (options.whole) await readWhole(model, session, tokens!, names, onProgress, signal);
+  else {
+    await session.read(tokens ?? (typeof text === "string" ? text : kept), {
+      questions: questions.length > 0 ? questions : undefined,
+      press: options.press,
+      budget: options.budget,
+      chunkLength: options.chunk,
+      onProgress,
+      signal,
+    });
+  }
+  if (!last?.documentTokens) throw new SiskinError(`${names.join(", ")} holds nothing to read`);
   const taken = seconds();
-  if (!last?.documentTokens) throw new SiskinError("The document is empty");
-  progress.read(last, taken, session.model.memory.peakBytes);
-  return taken;
+  progress.read(last, taken, model.memory.peakBytes);
+  const whole = typeof text === "string" ? text : streamed;
+  return { seconds: taken, text: quoted ? whole : undefined, tokens, starts, first };
 }
 
-/** Writes one object. @param seconds that reading took @returns the answers */
-async function printJson(
+/** Reads all tokens and keeps them all. @throws SiskinError where the model's window does not hold them */
+async function readWhole(
+  model: Model,
   session: Session,
-  questions: readonly string[],
-  seconds: number,
+  document: Int32Array,
+  names: readonly string[],
+  onProgress: (state: ReadProgress) => void,
   signal: AbortSignal,
-): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  for (const question of questions) {
-    let answer = "";
-    for await (const piece of session.ask(question, { signal })) answer += piece;
-    answers.push({ question, answer });
+): Promise<void> {
+  const { head } = model.frame;
+  const { maxPositions } = model.config;
+  const tokens = Int32Array.from([...head, ...document]);
+  if (tokens.length >= maxPositions) {
+    const sizes = `${tokens.length} tokens, and the window of ${model.name} ${maxPositions}`;
+    throw new SiskinError(`${names.join(", ")} takes ${sizes}: leave out --whole`);
   }
-  const { model } = session;
+  for (let next = 0; next < tokens.length; next += PIECE) {
+    // Ctrl-C is heard between the pieces.
+    await new Promise((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+    session.prefill(tokens.subarray(next, next + PIECE));
+    const tokensRead = Math.min(next + PIECE, tokens.length);
+    onProgress({
+      tokensRead,
+      documentTokens: Math.max(0, tokensRead - head.length),
+      tokensTotal: tokens.length,
+      entries: session.cacheLength(0, 0),
+      cacheBytes: session.byteLength,
+    });
+  }
+}
+
+function opened(model: Model, capsule: Uint8Array, path: string): Session {
+  try {
+    return model.openSession(capsule);
+  } catch (error) {
+    throw new SiskinError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+/** Writes one object. @param seconds that reading took */
+function printJson(
+  answers: readonly FullAnswer[],
+  model: Model,
+  session: Session,
+  documents: Documents | undefined,
+  { whole, press, budget, scheme, cache, open }: AskArguments,
+  seconds: number,
+): void {
   const result = {
     answers,
-    // Of the document, without the prompt's head.
-    tokens: session.absolutePosition - model.frame.head.length,
+    model: model.name,
+    documents: documents?.names ?? [],
+    ...(open === undefined ? { scheme, cache } : { capsule: open }),
+    press: whole ? null : press.name,
+    budget: whole || press.ownBudget ? null : (budget ?? 512),
+    ...figures(session, model),
     seconds: Number(seconds.toFixed(3)),
-    cacheEntries: session.cacheLength(0, 0),
-    cacheBytes: session.byteLength,
-    peakBytes: model.memory.peakBytes,
   };
   process.stdout.write(`${JSON.stringify(result)}\n`);
-  return answers;
 }
 
-/** Writes each answer as it comes; below its question where there are several. @returns the answers */
-async function print(session: Session, questions: readonly string[], signal: AbortSignal): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  for (const [index, question] of questions.entries()) {
-    if (questions.length > 1) process.stdout.write(`${index > 0 ? "\n" : ""}${question}\n`);
-    let answer = "";
-    for await (const piece of session.ask(question, { signal })) {
-      process.stdout.write(piece);
-      answer += piece;
-    }
-    process.stdout.write("\n");
-    answers.push({ question, answer });
-  }
-  return answers;
+function drawingOf({ maxTokens, temperature, topK, topP, seed }: AskArguments) {
+  return { maxTokens, temperature, ...(topK !== undefined && { topK }), topP, seed };
 }
 
-/** Writes the heat map's page. @param document as --document names it */
-async function writePage(path: string, map: HeatMap, answers: readonly Answer[], document: string): Promise<void> {
-  const title = document === "-" ? "Standard input" : basename(document);
-  await writeBytes(path, new TextEncoder().encode(heatMapPage(map, answers, title)));
+function titleOf({ names }: Documents): string {
+  return names.map((name) => name.replace(/^.*[\\/]/, "")).join(", ");
 }
 
 /** Whether standard output takes 256 colours. FORCE_COLOR, NO_COLOR and TERM are heard, as everywhere in Node. */

@@ -3,42 +3,45 @@ import process from "node:process";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
-import { type Cell, cellsOf, type Grid } from "../eval/grid.ts";
-import { type Kind, kinds } from "../eval/kinds.ts";
+import type { Cell, Grid } from "../eval/grid.ts";
 import { loadModel } from "../runtimes/node.ts";
+import { readText } from "./files.ts";
 import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
+import { pressFromFile } from "./press-file.ts";
 import { Progress } from "./progress.ts";
 
 interface EvalArguments extends ModelArguments {
-  readonly tasks?: Kind[];
+  readonly tasks?: string[];
+  readonly questions?: string;
   readonly lengths?: number[];
   readonly budgets?: number[];
   readonly ratios?: number[];
   readonly methods?: string[];
+  readonly press?: string;
+  readonly baselines: boolean;
   readonly question: Cell["question"] | "both";
   readonly scheme: Scheme;
   readonly cache: CacheForm;
   readonly chunk: number;
-  readonly samples?: number;
+  readonly documents?: number;
   readonly seed: number;
   readonly out?: string;
   readonly quick?: true;
   readonly progress?: true;
 }
 
-const taskNames = Object.keys(kinds) as Kind[];
 /** What is measured when nothing else is said, and with --quick. */
 const STANDARD = {
-  tasks: taskNames,
+  tasks: ["needle", "keys", "values", "facts", "records", "chains"],
   lengths: [2_000, 4_096, 16_384],
   methods: ["all", "siskin", "finch", "snapkv", "streamingllm"],
-  samples: 10,
+  documents: 10,
 };
 const QUICK = {
-  tasks: ["keys", "facts"] as Kind[],
+  tasks: ["keys", "facts"],
   lengths: [2_000],
   methods: ["all", "siskin", "finch", "streamingllm"],
-  samples: 2,
+  documents: 2,
 };
 const BUDGETS = [128, 512];
 
@@ -47,15 +50,21 @@ export function addEval(program: Command, signal: AbortSignal): void {
   const command = program
     .command("eval")
     .description("measure how many answers stay right when the cache is compressed")
-    .addOption(
-      new Option("--tasks <names>", `what is planted and asked: ${taskNames.join(", ")}`).argParser(
-        list((name) => name as Kind),
-      ),
+    .option(
+      "--tasks <names>",
+      `what is asked: ${STANDARD.tasks.join(", ")}, ruler for RULER's tasks or one of them, paragraph, article or collection`,
+      list(String),
+    )
+    .option(
+      "--questions <file>",
+      "ask the questions of a file: SQuAD, HotpotQA, or lines of JSON with context, question and answers",
     )
     .option("--lengths <tokens>", "lengths of the documents", list(positiveInteger))
     .option("--budgets <entries>", "cache entries that survive each chunk", list(positiveInteger))
     .option("--ratios <parts>", "instead of budgets: parts removed after one pass", list(numberBetween(0, 0.999)))
-    .option("--methods <names>", "presses by name, and all, which keeps the whole cache", list(String));
+    .option("--methods <names>", "presses by name, and all, which keeps the whole cache", list(String))
+    .option("--press <file>", "a press of your own beside them: the default export of a module")
+    .option("--no-baselines", "leave out the right passage alone, and the passages that BM25 finds");
   withThreads(
     withModel(command)
       .addOption(
@@ -70,10 +79,10 @@ export function addEval(program: Command, signal: AbortSignal): void {
       )
       .addOption(new Option("--cache <form>", "how the cache is held").choices(["f32", "q8"]).default("f32"))
       .option("--chunk <tokens>", "tokens read at once", positiveInteger, 512)
-      .option("--samples <number>", "documents for each task", positiveInteger)
+      .option("--documents <number>", "documents for each task, or questions of the file", positiveInteger)
       .option("--seed <number>", "the same seed gives the same documents", seed, 0),
   )
-    .option("--out <folder>", "write Markdown, JSON and a plot; a run that was stopped goes on there")
+    .option("--out <folder>", "keep what every document came to, Markdown, JSON and a plot; a second run goes on there")
     .option("--quick", "a small table in less than two minutes")
     .option("--progress", "show progress where standard error is no terminal, too")
     .action((options: EvalArguments) => runEval(options, signal));
@@ -81,24 +90,38 @@ export function addEval(program: Command, signal: AbortSignal): void {
 
 async function runEval(options: EvalArguments, signal: AbortSignal): Promise<void> {
   const preset = options.quick ? QUICK : STANDARD;
-  const { tasks = preset.tasks, lengths = preset.lengths, samples = preset.samples, seed, threads } = options;
-  const { ratios = [], budgets = ratios.length > 0 ? [] : BUDGETS, methods = preset.methods } = options;
+  const ofFile = options.questions === undefined ? preset.tasks : ["questions"];
+  const { tasks = ofFile, lengths = preset.lengths, documents = preset.documents, seed, threads } = options;
+  const { ratios = [], budgets = ratios.length > 0 ? [] : BUDGETS } = options;
   const questions: Grid["questions"] = options.question === "both" ? ["known", "unknown"] : [options.question];
   const { scheme, cache, chunk: chunkLength } = options;
-  const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, cache, chunkLength });
+  const own = options.press === undefined ? undefined : await pressFromFile(options.press);
   const progress = new Progress(options.progress === true);
-  // Prose and plotting are loaded by those who measure.
+  // Prose, words and plotting are loaded by those who measure.
+  const { BASELINES } = await import("../eval/baselines.ts");
+  const { parseCorpus } = await import("../eval/corpus.ts");
   const { evaluate } = await import("../eval/evaluate.ts");
+  const { cellsOf } = await import("../eval/grid.ts");
+  const { methodOf } = await import("../eval/methods.ts");
   const { markdownTables } = await import("../eval/table.ts");
+  const named = [...(options.methods ?? preset.methods), ...(own ? [own.name] : [])];
+  const methods = [...new Set([...named, ...(options.baselines ? BASELINES : [])])];
+  const cells = cellsOf({ tasks, lengths, methods, budgets, ratios, questions, scheme, cache, chunkLength });
+  const corpus =
+    options.questions === undefined ? undefined : parseCorpus(await readText(options.questions), options.questions);
+  const started = performance.now();
   try {
     const model = await loadModel(options.model, { threads, signal, onProgress: (loaded) => progress.loading(loaded) });
     try {
       const results = await evaluate(model, cells, {
-        samples,
+        documents,
         seed,
+        corpus,
         folder: options.out,
+        methods: (name) => (name === own?.name ? own.make : methodOf(name)),
         signal,
-        onProgress: (done, total, next) => progress.measuring(done, total, next && describe(next)),
+        onProgress: (done, total, fresh, next) =>
+          progress.measuring(done, total, fresh, (performance.now() - started) / 1000, next && describe(next)),
       });
       progress.end();
       process.stdout.write(markdownTables(results));
@@ -112,7 +135,7 @@ async function runEval(options: EvalArguments, signal: AbortSignal): Promise<voi
 
 function describe({ method, kept, task, length }: Cell): string {
   const amount = kept ? ` ${kept.budget ?? kept.ratio}` : "";
-  return `${method}${amount}, ${task} in ${length} tokens`;
+  return `${method}${amount}, ${task}${length === undefined ? "" : ` in ${length} tokens`}`;
 }
 
 /** Values separated by commas. @throws what `parse` does, InvalidArgumentError for none */

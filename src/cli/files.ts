@@ -1,17 +1,9 @@
 /** The files that the command line names. */
 import { readFile, writeFile } from "node:fs/promises";
-import process from "node:process";
-import { addAbortSignal } from "node:stream";
 import { SiskinError } from "../errors.ts";
 
-/**
- * A file is read whole, so that its length is known while it is read; standard input may have no end yet.
- * @param path a file's, or - for standard input
- * @param signal ends the wait for more input
- * @throws SiskinError naming a file that cannot be read
- */
-export async function openDocument(path: string, signal: AbortSignal): Promise<string | AsyncIterable<string>> {
-  if (path === "-") return addAbortSignal(signal, process.stdin.setEncoding("utf8"));
+/** A file's text. @throws SiskinError naming a file that cannot be read */
+export async function readText(path: string): Promise<string> {
   return readFile(path, "utf8").catch(failed(path, "read"));
 }
 

@@ -2,15 +2,18 @@
 import process from "node:process";
 import type { Command } from "commander";
 import { type LoadProgress, loadModel } from "../runtimes/node.ts";
-import { type ModelArguments, numberBetween, positiveInteger, seed, withModel, withThreads } from "./options.ts";
+import { drawn } from "./answers.ts";
+import {
+  type DrawingArguments,
+  type ModelArguments,
+  positiveInteger,
+  withDrawing,
+  withModel,
+  withThreads,
+} from "./options.ts";
 import { Progress } from "./progress.ts";
 
-interface GenerateArguments extends ModelArguments {
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topK?: number;
-  readonly topP: number;
-  readonly seed: number;
+interface GenerateArguments extends ModelArguments, DrawingArguments {
   readonly budget?: number;
   readonly every?: number;
   readonly ignoreEnd?: true;
@@ -22,12 +25,7 @@ export function addGenerate(program: Command, signal: AbortSignal): void {
     .command("generate")
     .description("go on with a text")
     .argument("<prompt>", "the text's beginning, read as it is");
-  withThreads(withModel(command))
-    .option("--max-tokens <number>", "tokens at most", positiveInteger, 256)
-    .option("--temperature <number>", "0 takes the likeliest token", numberBetween(0, Number.MAX_VALUE), 0)
-    .option("--top-k <number>", "draw among so many of the likeliest tokens", positiveInteger)
-    .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1), 1)
-    .option("--seed <number>", "the same seed draws the same text", seed, 0)
+  withDrawing(withThreads(withModel(command)))
     .option(
       "--budget <entries>",
       "cache entries to come back to, so that text never fills the window (default with --every: 1024)",
@@ -49,9 +47,15 @@ async function generate(prompt: string, options: GenerateArguments, signal: Abor
       const { maxTokens, temperature, topK, topP, seed, budget, every, ignoreEnd } = options;
       const session = model.createSession();
       const drawing = { maxTokens, temperature, topK, topP, seed, ignoreEnd };
-      const pieces = session.generate(prompt, { ...drawing, budget, every, signal });
-      for await (const piece of pieces) process.stdout.write(piece);
+      // Text without an end is wanted where it is asked for; else a loop is the end of it.
+      const endless = budget !== undefined || every !== undefined || ignoreEnd === true;
+      const { reason } = await drawn(
+        (onEnd) => session.generate(prompt, { ...drawing, budget, every, onEnd, signal }),
+        (piece) => process.stdout.write(piece),
+        !endless,
+      );
       process.stdout.write("\n");
+      if (reason === "repetition") process.stderr.write("siskin: stopped where the text began to repeat itself\n");
     } finally {
       model.dispose();
     }

@@ -14,7 +14,7 @@ export interface HeatMap {
 
 /** The document that a session read last. @param tokens all of it, as they were read */
 export function heatMap(session: Session, tokens: Int32Array): HeatMap {
-  const { config, tokenizer } = session.model;
+  const { config, tokenizer } = session;
   const decoder = new StreamDecoder(tokenizer, { skipSpecial: false });
   const texts = Array.from(tokens, (token) => decoder.push(token));
   if (texts.length > 0) texts[texts.length - 1] += decoder.flush();

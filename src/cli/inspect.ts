@@ -1,7 +1,7 @@
 /** `siskin inspect`: says what a model is and what it takes. */
 import process from "node:process";
 import type { Command } from "commander";
-import { loadModel } from "../runtimes/node.ts";
+import { FormatError, loadModel } from "../runtimes/node.ts";
 import type { Model } from "../session/model.ts";
 import { bytes, count } from "./figures.ts";
 import { type ModelArguments, withModel } from "./options.ts";
@@ -28,22 +28,29 @@ async function inspect(options: InspectArguments, signal: AbortSignal): Promise<
 }
 
 /** What --json prints. */
-function describe({ name, config, tensors, tokenizer, memory }: Model) {
+function describe(model: Model) {
+  const { name, config, tensors, memory } = model;
   return {
     name,
     parameters: tensors.reduce((sum, { parameters }) => sum + parameters, 0),
     config,
     tensors,
-    tokenizer: {
-      vocabularySize: tokenizer.vocabularySize,
-      bosToken: tokenizer.bosToken,
-      eosTokens: tokenizer.eosTokens,
-      chatTemplate: tokenizer.chatTemplate !== undefined,
-    },
+    tokenizer: describeTokenizer(model),
     memory,
     /** Of one token in the cache, over all layers and heads, in f32. */
     cacheBytesPerToken: 2 * config.layers * config.kvHeads * config.headSize * 4,
   };
+}
+
+/** A model may have come without one. */
+function describeTokenizer(model: Model) {
+  try {
+    const { vocabularySize, bosToken, eosTokens, chatTemplate } = model.tokenizer;
+    return { vocabularySize, bosToken, eosTokens, chatTemplate: chatTemplate !== undefined };
+  } catch (error) {
+    if (error instanceof FormatError) return { missing: error.message };
+    throw error;
+  }
 }
 
 function text({
@@ -57,7 +64,6 @@ function text({
 }: ReturnType<typeof describe>) {
   const { type: rotary, theta, ...scaling } = config.rotary;
   const settings = Object.entries(scaling).map(([key, value]) => `, ${key} ${value}`);
-  const ends = tokenizer.eosTokens.length ? tokenizer.eosTokens.join(", ") : "none";
   const lines = {
     model: name,
     parameters: count(parameters),
@@ -66,7 +72,7 @@ function text({
     window: `${count(config.maxPositions)} tokens`,
     rotary: `${rotary}, theta ${theta}${settings.join("")}`,
     output: config.tiedEmbeddings ? "the embedding" : "its own matrix",
-    tokenizer: `${count(tokenizer.vocabularySize)} tokens, begin ${tokenizer.bosToken ?? "none"}, end ${ends}, ${tokenizer.chatTemplate ? "with" : "without"} chat template`,
+    tokenizer: tokenizerLine(tokenizer),
     tensors: tensors
       .map(({ type, form, tensors: number, byteLength }) => `${number} ${type} (${bytes(byteLength)}) held as ${form}`)
       .join("; "),
@@ -76,4 +82,11 @@ function text({
   return Object.entries(lines)
     .map(([title, line]) => `${title.padEnd(14)}${line}\n`)
     .join("");
+}
+
+function tokenizerLine(tokenizer: ReturnType<typeof describeTokenizer>): string {
+  if ("missing" in tokenizer) return `none: ${tokenizer.missing}`;
+  const { vocabularySize, bosToken, eosTokens, chatTemplate } = tokenizer;
+  const ends = eosTokens.length ? eosTokens.join(", ") : "none";
+  return `${count(vocabularySize)} tokens, begin ${bosToken ?? "none"}, end ${ends}, ${chatTemplate ? "with" : "without"} chat template`;
 }

@@ -7,6 +7,7 @@ import { addAsk } from "./ask.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
+import { addModels } from "./models.ts";
 
 /** What a shell gives for a program that Ctrl-C ended: 128 + SIGINT. */
 const INTERRUPTED = 130;
@@ -30,10 +31,12 @@ const program = new Command("siskin")
     "after",
     `
 Examples:
-  siskin ask "What unlocks room 480?" --document story.txt
-  siskin ask --document story.txt --save story.capsule
+  siskin ask "What unlocks room 480?" story.txt
+  siskin ask story.txt --save story.capsule
   siskin ask "What unlocks room 480?" --open story.capsule
+  siskin ask "What unlocks room 480?" --document story.txt --model HuggingFaceTB/SmolLM2-360M-Instruct
   siskin generate "Once upon a time"
+  siskin models
   siskin eval --quick
 
 siskin help ask lists what ask takes.`,
@@ -45,6 +48,7 @@ addAsk(program, interruption.signal);
 addEval(program, interruption.signal);
 addGenerate(program, interruption.signal);
 addInspect(program, interruption.signal);
+addModels(program, interruption.signal);
 
 try {
   await program.parseAsync();

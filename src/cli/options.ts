@@ -1,26 +1,41 @@
 /** Options that commands share, and the checks of what is given for them. */
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { UnsupportedError } from "../errors.ts";
 import type { LoadOptions } from "../model/load-options.ts";
 
 /** How a model is loaded, as the command line says it. */
 export interface ModelArguments {
-  /** A folder, a .gguf file or a URL. */
+  /** A folder, a .gguf file, a URL or a name on the Hub. */
   readonly model: string;
   readonly weights: NonNullable<LoadOptions["weights"]>;
   readonly threads: number | "auto";
 }
 
-/** The model that comes with the package: beside the folder of this bundle. */
-const embeddedModel = dirname(fileURLToPath(new URL("../models/nano/config.json", import.meta.url)));
+/** The file of the package siskin-nano, where that is installed. */
+function nanoPath(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve("siskin-nano/nano.gguf");
+  } catch {
+    return undefined;
+  }
+}
 
 /** Adds --model and --weights. */
 export function withModel(command: Command): Command {
+  const nano = nanoPath();
+  const model = new Option(
+    "--model <path>",
+    "a folder, a .gguf file, a URL, or a name on the Hugging Face Hub: org/name[:Q4_K_M]",
+  );
   return command
-    .addOption(
-      new Option("--model <path>", "a folder, a .gguf file or a URL").default(embeddedModel, "the embedded nano"),
-    )
+    .hook("preAction", (called) => {
+      if (called.opts().model !== undefined) return;
+      throw new UnsupportedError(
+        "--model is missing, and siskin-nano, whose model it would be, too: npm install siskin-nano",
+      );
+    })
+    .addOption(model.default(nano, nano ? "the model of siskin-nano" : "that of siskin-nano, once it is installed"))
     .addOption(
       new Option("--weights <form>", "how weights are held; fewer bits are faster and less exact")
         .choices(["auto", "f32", "q8", "q4"])
@@ -34,6 +49,25 @@ export function withThreads(command: Command): Command {
   return command.addOption(
     new Option("--threads <number>", "threads that compute, or auto").argParser(parse).default(1),
   );
+}
+
+/** How text is drawn, as the command line says it. */
+export interface DrawingArguments {
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP: number;
+  readonly seed: number;
+}
+
+/** Adds --max-tokens and how tokens are drawn. */
+export function withDrawing(command: Command): Command {
+  return command
+    .option("--max-tokens <number>", "tokens at most", positiveInteger, 256)
+    .option("--temperature <number>", "0 takes the likeliest token", numberBetween(0, Number.MAX_VALUE), 0)
+    .option("--top-k <number>", "draw among so many of the likeliest tokens", positiveInteger)
+    .option("--top-p <number>", "draw among the tokens that reach this probability", numberBetween(0, 1), 1)
+    .option("--seed <number>", "the same seed draws the same text", seed, 0);
 }
 
 /** @throws InvalidArgumentError for anything but 1, 2, 3, ... */

@@ -20,15 +20,16 @@ export class Progress {
     this.#shown = this.#terminal || always;
   }
 
-  loading({ bytesRead, bytesTotal }: LoadProgress): void {
-    this.#line(`loading ${bytes(bytesRead)} of ${bytes(bytesTotal)}`);
+  loading({ stage, bytesRead, bytesTotal }: LoadProgress): void {
+    this.#line(`${stage}ing ${bytes(bytesRead)} of ${bytes(bytesTotal)}`);
   }
 
   /** @param seconds since reading began */
   reading({ tokensRead, tokensTotal, entries, cacheBytes }: ReadProgress, seconds: number): void {
     const total = tokensTotal === undefined ? "" : ` of ${count(tokensTotal)}`;
+    const left = tokensTotal === undefined ? "" : `, ${timeLeft(tokensRead, tokensTotal, seconds)}`;
     this.#line(
-      `read ${count(tokensRead)}${total} tokens, ${speed(tokensRead, seconds)}, ${cache(entries, cacheBytes)}`,
+      `read ${count(tokensRead)}${total} tokens, ${speed(tokensRead, seconds)}, ${cache(entries, cacheBytes)}${left}`,
     );
   }
 
@@ -42,9 +43,13 @@ export class Progress {
     );
   }
 
-  /** @param next what is measured now; undefined at the end */
-  measuring(done: number, total: number, next: string | undefined): void {
-    this.#line(`${done} of ${total} measured${next === undefined ? "" : `; ${next}`}`);
+  /**
+   * @param fresh how many of those done were measured in this run, in so many seconds
+   * @param next what is measured now; undefined at the end
+   */
+  measuring(done: number, total: number, fresh: number, seconds: number, next: string | undefined): void {
+    const left = fresh > 0 ? `, ${timeLeft(fresh, fresh + total - done, seconds)}` : "";
+    this.#line(`${done} of ${total} measured${left}${next === undefined ? "" : `; ${next}`}`);
   }
 
   /** Takes the line away. */
@@ -73,6 +78,13 @@ export class Progress {
 
 function speed(tokens: number, seconds: number): string {
   return `${count(tokens / seconds)} tokens/s`;
+}
+
+/** What is left at the speed so far: "40 s left", "3 min left". */
+function timeLeft(done: number, total: number, seconds: number): string {
+  const left = Math.max(0, Math.round((seconds / done) * (total - done)));
+  if (left < 100) return `${left} s left`;
+  return left < 6000 ? `${Math.round(left / 60)} min left` : `${(left / 3600).toFixed(1)} h left`;
 }
 
 function cache(entries: number, cacheBytes: number): string {

@@ -4,6 +4,7 @@ import { MemoryError } from "../errors.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernels } from "./kernels.ts";
 import { instantiate, type WorkersLive } from "./module.ts";
+import { Scratch } from "./region.ts";
 
 /** All that 32 bits address but the last page: a kernel's end address must not wrap to 0. */
 const MOST_PAGES = 65_535;
@@ -74,13 +75,20 @@ export class Core {
     return new Uint32Array(this.memory.buffer as ArrayBuffer, pointer, length);
   }
 
-  /** Runs `use` with the address of `byteLength` bytes that are freed afterwards, whatever happens. */
-  borrow<T>(byteLength: number, use: (pointer: number) => T): T {
-    const pointer = this.allocate(byteLength);
+  /**
+   * Runs `use` with the addresses of named parts, which are freed afterwards, whatever happens.
+   * @param sizes bytes of each part
+   * @throws MemoryError
+   */
+  borrow<Name extends string, T>(
+    sizes: Readonly<Record<Name, number>>,
+    use: (parts: Readonly<Record<Name, number>>) => T,
+  ): T {
+    const scratch = new Scratch<Name>(this);
     try {
-      return use(pointer);
+      return use(scratch.cut(sizes));
     } finally {
-      this.free(pointer);
+      scratch.free();
     }
   }
 }

@@ -1,5 +1,6 @@
 /** The core that tensors live on: one for the whole program, made when the first tensor is. */
 import { UnsupportedError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { Core } from "./core.ts";
 import { bestFlavour, type Flavour, loadError } from "./module.ts";
 
@@ -18,11 +19,14 @@ export function createLoadCore(source: CoreProvider) {
   /**
    * Makes the core ready for tensors. Needed in browsers, where nothing can be loaded at once; elsewhere the first
    * tensor does it. Calling it again does nothing.
-   * @throws UnsupportedError where WebAssembly has no SIMD or the core's file cannot be reached
+   * @param options.core a compiled build of the core, where the bundle has no file of it beside it
+   * @throws UnsupportedError where WebAssembly has no SIMD or the core's file cannot be reached; ArgumentError for what is no core
    */
-  return async function loadCore(): Promise<void> {
+  return async function loadCore(options: { readonly core?: WebAssembly.Module | undefined } = {}): Promise<void> {
     if (core) return;
-    loading ??= load(source).finally(() => {
+    checkOptions(options, ["core"], "loadCore");
+    const { core: given } = options;
+    loading ??= load(given ? { now: () => given } : source).finally(() => {
       loading = undefined;
     });
     await loading;

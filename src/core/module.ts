@@ -1,5 +1,4 @@
 /** Which build of the core a runtime can run, and an instance of it on a memory of its own. */
-import { instantiateSync } from "@assemblyscript/loader";
 import { ArgumentError, SiskinError, UnsupportedError } from "../errors.ts";
 import { type Kernels, kernelNames } from "./kernels.ts";
 
@@ -30,7 +29,8 @@ export function bestFlavour(shared: boolean): Flavour {
 export type WorkersLive = (waits: number) => boolean;
 
 /**
- * Puts a compiled module on a memory. The raw exports are given back: the loader's wrappers cost 10 ns a call.
+ * Puts a compiled module on a memory. Not by AssemblyScript's loader: its wrappers cost 10 ns a call, and it takes a
+ * module of another realm (vm contexts, edge sandboxes) for bytes.
  * @throws ArgumentError for what is no module, lacks a function of the core, or wants another kind of memory
  */
 export function instantiate(
@@ -41,12 +41,7 @@ export function instantiate(
   checkModule(module);
   const imports = { env: { memory, workersLive } };
   try {
-    // The loader knows a module by instanceof and takes one of another realm (vm contexts, edge sandboxes) for bytes.
-    const instance =
-      module instanceof WebAssembly.Module
-        ? instantiateSync(module, imports).instance
-        : new WebAssembly.Instance(module, imports);
-    return instance.exports as unknown as Kernels;
+    return new WebAssembly.Instance(module, imports).exports as unknown as Kernels;
   } catch (cause) {
     throw new ArgumentError(`The core's module does not fit its memory: ${cause}`, { cause });
   }

@@ -1,39 +1,26 @@
-/** Writes the steps of a forward pass as the numbers that assembly/tape.ts runs, in the same order. */
+/** Writes the steps of a forward pass as the numbers that assembly/tape.ts runs. */
 import type { Core } from "./core.ts";
-
-const Operation = {
-  End: 0,
-  Barrier: 1,
-  EmbedF32: 2,
-  EmbedQ8: 3,
-  RmsNorm: 4,
-  PackRows: 5,
-  QuantiseRows: 6,
-  QuantiseRow: 7,
-  MatmulF32: 8,
-  MatvecF32: 9,
-  MatmulQ8: 10,
-  MatvecQ8: 11,
-  Rotate: 12,
-  Append: 13,
-  Attend: 14,
-  AttendRow: 15,
-  MergeParts: 16,
-  ScoreEntries: 17,
-  SiluMultiply: 18,
-  EmbedQ4: 19,
-  MatmulQ4: 20,
-  MatvecQ4: 21,
-  Copy: 22,
-  AppendQ8: 23,
-  ExpandQ8: 24,
-  AttendRowQ8: 25,
-  QuantiseRowQ4: 26,
-  AddBias: 27,
-} as const;
-
-const floatWord = new Float32Array(1);
-const floatBits = new Uint32Array(floatWord.buffer);
+import {
+  AddBiasStep,
+  AppendStep,
+  AttendRowStep,
+  CopyStep,
+  EmbedStep,
+  Form,
+  LayerStep,
+  MatmulStep,
+  MatvecStep,
+  MergePartsStep,
+  Operation,
+  PackRowsStep,
+  PlainStep,
+  QuantiseRowStep,
+  QuantiseRowsStep,
+  RmsNormStep,
+  RotateStep,
+  SiluMultiplyStep,
+} from "./layouts.ts";
+import { bitsOf, type Words, wordsOf } from "./words.ts";
 
 /** What a step needs to know of a packed weight matrix. */
 export interface TapeMatrix {
@@ -52,32 +39,33 @@ export class Tape {
 
   /** Steps after it see all results of the steps before it, whichever thread made them. */
   barrier(): void {
-    this.#words.push(Operation.Barrier);
+    this.#step(PlainStep, { operation: Operation.Barrier });
   }
 
   embed(matrix: TapeMatrix, tokens: number, target: number, rows: number, width: number): void {
-    const operation = { f32: Operation.EmbedF32, q8: Operation.EmbedQ8, q4: Operation.EmbedQ4 }[matrix.form];
-    this.#words.push(operation, matrix.pointer, tokens, target, rows, width, Number(matrix.wide));
+    const { form, pointer: weights, wide } = heldAs(matrix);
+    this.#step(EmbedStep, { operation: Operation.Embed, form, weights, wide, tokens, target, rows, width });
   }
 
   rmsNorm(source: number, weight: number, target: number, width: number, epsilon: number, rows: number): void {
-    this.#words.push(Operation.RmsNorm, source, weight, target, width, bitsOf(epsilon), rows);
+    const operation = Operation.RmsNorm;
+    this.#step(RmsNormStep, { operation, source, weight, target, width, epsilon: bitsOf(epsilon), rows });
   }
 
   packRows(source: number, target: number, rows: number, depth: number): void {
-    this.#words.push(Operation.PackRows, source, target, rows, depth);
+    this.#step(PackRowsStep, { operation: Operation.PackRows, source, target, rows, depth });
   }
 
   quantiseRows(source: number, target: number, scales: number, rows: number, depth: number): void {
-    this.#words.push(Operation.QuantiseRows, source, target, scales, rows, depth);
+    this.#step(QuantiseRowsStep, { operation: Operation.QuantiseRows, source, target, scales, rows, depth });
   }
 
-  quantiseRow(source: number, target: number, scale: number, depth: number): void {
-    this.#words.push(Operation.QuantiseRow, source, target, scale, depth);
+  quantiseRow(source: number, target: number, scales: number, depth: number): void {
+    this.#step(QuantiseRowStep, { operation: Operation.QuantiseRow, source, target, scales, sums: 0, depth });
   }
 
   quantiseRowQ4(source: number, target: number, scales: number, sums: number, depth: number): void {
-    this.#words.push(Operation.QuantiseRowQ4, source, target, scales, sums, depth);
+    this.#step(QuantiseRowStep, { operation: Operation.QuantiseRowQ4, source, target, scales, sums, depth });
   }
 
   /**
@@ -88,17 +76,27 @@ export class Tape {
   matmul(
     matrix: TapeMatrix,
     activations: number,
-    rowScales: number,
+    scales: number,
     results: number,
     resultStride: number,
     rows: number,
     accumulate: boolean,
   ): void {
-    const { form, pointer, depth, panels, wide } = matrix;
-    const rest = [pointer, results, resultStride, rows, depth, panels, Number(accumulate)];
-    if (form === "f32") this.#words.push(Operation.MatmulF32, activations, ...rest);
-    else if (form === "q8") this.#words.push(Operation.MatmulQ8, activations, rowScales, ...rest);
-    else this.#words.push(Operation.MatmulQ4, activations, rowScales, ...rest, Number(wide));
+    const { form, pointer: weights, wide, depth, panels } = heldAs(matrix);
+    this.#step(MatmulStep, {
+      operation: Operation.Matmul,
+      form,
+      weights,
+      wide,
+      depth,
+      panels,
+      activations,
+      scales,
+      results,
+      resultStride,
+      rows,
+      accumulate: Number(accumulate),
+    });
   }
 
   /** results (+)= weights · one row: f32 as it is, or quantised as the form wants it; only 4 bits need `sums`. */
@@ -110,69 +108,84 @@ export class Tape {
     results: number,
     accumulate: boolean,
   ): void {
-    const { form, pointer, depth, panels, wide } = matrix;
-    const rest = [pointer, results, depth, panels, Number(accumulate)];
-    if (form === "f32") this.#words.push(Operation.MatvecF32, activations, ...rest);
-    else if (form === "q8") this.#words.push(Operation.MatvecQ8, activations, scales, ...rest);
-    else this.#words.push(Operation.MatvecQ4, activations, scales, sums, ...rest, Number(wide));
+    const { form, pointer: weights, wide, depth, panels } = heldAs(matrix);
+    this.#step(MatvecStep, {
+      operation: Operation.Matvec,
+      form,
+      weights,
+      wide,
+      depth,
+      panels,
+      activations,
+      scales,
+      sums,
+      results,
+      accumulate: Number(accumulate),
+    });
   }
 
   /** @param rotations address of the word that holds the address of the rotation rows: they may move as they grow */
   rotate(layer: number, rotations: number, rowOffsets: number, half: number, factor: number, rows: number): void {
-    this.#words.push(Operation.Rotate, layer, rotations, rowOffsets, half, bitsOf(factor), rows);
+    const operation = Operation.Rotate;
+    this.#step(RotateStep, { operation, layer, rotations, rowOffsets, half, factor: bitsOf(factor), rows });
   }
 
   /** Puts the batch's text behind the entries of the pages: rotated keys as f32, or unrotated ones in 8 bits. */
   append(form: "f32" | "q8", layer: number, rows: number): void {
-    this.#words.push(form === "f32" ? Operation.Append : Operation.AppendQ8, layer, rows);
+    this.#step(AppendStep, { operation: Operation.Append, form: Form[form], layer, rows });
   }
 
   /** Expands the 8-bit pages that a layer stores to the f32 ones that its attention reads. */
   expand(layer: number): void {
-    this.#words.push(Operation.ExpandQ8, layer);
+    this.#step(LayerStep, { operation: Operation.Expand, layer });
   }
 
   attend(layer: number): void {
-    this.#words.push(Operation.Attend, layer);
+    this.#step(LayerStep, { operation: Operation.Attend, layer });
   }
 
   attendRow(form: "f32" | "q8", layer: number, parts: number): void {
-    this.#words.push(form === "f32" ? Operation.AttendRow : Operation.AttendRowQ8, layer, parts);
+    this.#step(AttendRowStep, { operation: Operation.AttendRow, form: Form[form], layer, parts });
   }
 
   mergeParts(layer: number, parts: number): void {
-    this.#words.push(Operation.MergeParts, layer, parts);
+    this.#step(MergePartsStep, { operation: Operation.MergeParts, layer, parts });
   }
 
   scoreEntries(layer: number): void {
-    this.#words.push(Operation.ScoreEntries, layer);
+    this.#step(LayerStep, { operation: Operation.ScoreEntries, layer });
   }
 
   siluMultiply(gate: number, up: number, width: number, rows: number): void {
-    this.#words.push(Operation.SiluMultiply, gate, up, width, rows);
+    this.#step(SiluMultiplyStep, { operation: Operation.SiluMultiply, gate, up, width, rows });
   }
 
   /** Rows of `width` become the row `bias`, or it is added to them. */
   addBias(bias: number, target: number, width: number, rows: number, accumulate: boolean): void {
-    this.#words.push(Operation.AddBias, bias, target, width, rows, Number(accumulate));
+    const operation = Operation.AddBias;
+    this.#step(AddBiasStep, { operation, bias, target, width, rows, accumulate: Number(accumulate) });
   }
 
   /** target = source, `count` f32 that do not overlap. */
   copy(source: number, target: number, count: number): void {
-    this.#words.push(Operation.Copy, source, target, count);
+    this.#step(CopyStep, { operation: Operation.Copy, source, target, count });
   }
 
-  /** Puts the tape into the core's memory. @returns its address, to be freed by the caller */
-  write(core: Core): number {
-    const pointer = core.allocate((this.#words.length + 1) * 4);
+  /** Puts the tape into the core's memory. @param owner whose it is then @returns its address */
+  write(core: Core, owner: { allocate(byteLength: number): number } = core): number {
+    const pointer = owner.allocate((this.#words.length + 1) * 4);
     const target = core.u32(pointer, this.#words.length + 1);
     target.set(this.#words);
     target[this.#words.length] = Operation.End;
     return pointer;
   }
+
+  #step<L extends { readonly words: number }>(layout: L, values: Words<L>): void {
+    this.#words.push(...wordsOf(layout, values));
+  }
 }
 
-function bitsOf(value: number): number {
-  floatWord[0] = value;
-  return floatBits[0]!;
+/** A matrix as steps name it. */
+function heldAs(matrix: TapeMatrix) {
+  return { ...matrix, form: Form[matrix.form], wide: Number(matrix.wide) };
 }

@@ -1,7 +1,10 @@
 /** The threads of one core: workers that each run their share of every tape beside the thread that calls. */
 import { DisposedError, UnsupportedError } from "../errors.ts";
+import { abandon } from "./abandon.ts";
 import type { Core } from "./core.ts";
-import { abandon, TEAM_RECORD_BYTES, TeamWord } from "./team-record.ts";
+import { TeamRecord } from "./layouts.ts";
+import { Scratch } from "./region.ts";
+import { bytesOf } from "./words.ts";
 
 /** What a worker needs before it can serve. */
 export interface WorkerTask {
@@ -30,26 +33,32 @@ const LONGEST_WAIT_MILLISECONDS = 1000;
 /** Runs tapes with one thread or several. An idle worker spins for about a millisecond and then sleeps. */
 export class Team {
   readonly #core: Core;
+  readonly #memory: Scratch<"record" | "scratch">;
   readonly #pointer: number;
   readonly #scratch: number;
   readonly #threads: number;
+  /** Why it has one thread where more were wanted. */
+  readonly reason: string | undefined;
   readonly #workers: TeamWorker[] = [];
   #lost: { cause: unknown } | undefined;
   #disposed = false;
   /** Time spent in the waiting that goes on, and when it was last added to. */
   #waited = { milliseconds: 0, until: 0 };
 
-  private constructor(core: Core, threads: number, scratchBytes: number) {
+  private constructor(core: Core, threads: number, scratchBytes: number, reason: string | undefined) {
     this.#core = core;
     this.#threads = threads;
-    this.#pointer = core.allocate(TEAM_RECORD_BYTES);
-    this.#scratch = core.allocate(threads * scratchBytes);
+    this.reason = reason;
+    this.#memory = new Scratch(core);
+    const { record, scratch } = this.#memory.cut({ record: bytesOf(TeamRecord), scratch: threads * scratchBytes });
+    this.#pointer = record;
+    this.#scratch = scratch;
     const words = this.#words().fill(0);
-    words[TeamWord.threads] = threads;
-    words[TeamWord.scratch] = this.#scratch;
-    words[TeamWord.scratchBytes] = scratchBytes;
+    words[TeamRecord.threads] = threads;
+    words[TeamRecord.scratch] = this.#scratch;
+    words[TeamRecord.scratchBytes] = scratchBytes;
     if (threads > 1) {
-      words[TeamWord.mainSleeps] = Number(maySleep(words));
+      words[TeamRecord.mainSleeps] = Number(maySleep(words));
       core.workersLive = (waits) => this.#workersLive(waits);
     }
   }
@@ -58,6 +67,7 @@ export class Team {
    * A team of so many threads, the calling one included.
    * @param module what `core` was made of; with more than one thread a build for shared memory
    * @param scratchBytes for each thread
+   * @param reason why there are no more threads
    * @throws UnsupportedError when a worker cannot be started; none is left running then
    */
   static async start(
@@ -66,8 +76,9 @@ export class Team {
     threads: number,
     scratchBytes: number,
     startWorker?: StartWorker,
+    reason?: string,
   ): Promise<Team> {
-    const team = new Team(core, threads, scratchBytes);
+    const team = new Team(core, threads, scratchBytes, reason);
     if (threads > 1) {
       const tasks = Array.from({ length: threads - 1 }, (_, index) => index + 1).map(async (thread) => {
         const task = { module, memory: core.memory, team: team.#pointer, thread };
@@ -101,9 +112,9 @@ export class Team {
     const { kernels } = this.#core;
     const words = this.#words();
     if (this.#threads > 1) {
-      words[TeamWord.tape] = tape;
-      Atomics.add(words, TeamWord.job, 1);
-      Atomics.notify(words, TeamWord.job);
+      words[TeamRecord.tape] = tape;
+      Atomics.add(words, TeamRecord.job, 1);
+      Atomics.notify(words, TeamRecord.job);
     }
     try {
       if (!kernels.run(tape, 0, this.#threads, this.#scratch, this.#pointer)) this.#lose(undefined);
@@ -121,16 +132,15 @@ export class Team {
     this.#disposed = true;
     if (this.#threads > 1) {
       const words = this.#words();
-      Atomics.store(words, TeamWord.job, -1);
-      Atomics.notify(words, TeamWord.job);
+      Atomics.store(words, TeamRecord.job, -1);
+      Atomics.notify(words, TeamRecord.job);
     }
     for (const worker of this.#workers) worker.terminate();
-    this.#core.free(this.#scratch);
-    this.#core.free(this.#pointer);
+    this.#memory.free();
   }
 
   #words(): Int32Array {
-    return this.#core.i32(this.#pointer, TEAM_RECORD_BYTES / 4);
+    return this.#core.i32(this.#pointer, TeamRecord.words);
   }
 
   #lose(cause: unknown): void {

@@ -2,7 +2,7 @@
 import type { Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
 import { ArgumentError } from "../errors.ts";
-import { type Kind, kinds } from "./kinds.ts";
+import { hasOwnLength, taskNames } from "./suite.ts";
 
 /** How much of the cache stays: entries of every head while reading in chunks, or the part removed after one pass. */
 export type Kept =
@@ -11,12 +11,12 @@ export type Kept =
 
 /** One measurement. */
 export interface Cell {
-  readonly task: Kind;
-  /** Tokens of the document. */
-  readonly length: number;
-  /** A method's name, or `all`, which keeps the whole cache. */
+  readonly task: string;
+  /** Tokens of the document; absent for the questions of a file, whose texts are as long as they are. */
+  readonly length?: number;
+  /** A press's name, or `all`, which keeps the whole cache, or a baseline. */
   readonly method: string;
-  /** Undefined for `all`. */
+  /** Undefined for `all` and `passage`. */
   readonly kept?: Kept | undefined;
   /** Whether the method knows the question while it chooses. */
   readonly question: "known" | "unknown";
@@ -29,7 +29,8 @@ export interface Cell {
 
 /** What to measure: lists are combined, each with each. */
 export interface Grid {
-  readonly tasks: readonly Kind[];
+  /** Names of tasks, and of groups of tasks. */
+  readonly tasks: readonly string[];
   readonly lengths: readonly number[];
   readonly methods: readonly string[];
   readonly budgets: readonly number[];
@@ -40,31 +41,47 @@ export interface Grid {
   readonly chunkLength: number;
 }
 
+/** Methods that keep all they read. */
+const WHOLE: ReadonlySet<string> = new Set(["all", "passage"]);
+/** Methods for which it does not matter what is known while reading. */
+const ONCE: ReadonlySet<string> = new Set([...WHOLE, "bm25"]);
+
 /** @throws ArgumentError for a grid without cells, or a task that is not there */
 export function cellsOf(grid: Grid): Cell[] {
-  for (const task of grid.tasks) {
-    if (!(task in kinds)) {
-      throw new ArgumentError(`There is no task ${JSON.stringify(task)}; there are ${Object.keys(kinds).join(", ")}`);
-    }
-  }
+  const tasks = taskNames(grid.tasks);
   const kept: Kept[] = [...grid.budgets.map((budget) => ({ budget })), ...grid.ratios.map((ratio) => ({ ratio }))];
   const { scheme, cache, chunkLength } = grid;
   const common = { scheme, ...(cache === "q8" && { cache }), chunkLength };
-  const cells = grid.lengths.flatMap((length) =>
+  const ofFile = tasks.filter(hasOwnLength);
+  const made = tasks.filter((task) => !hasOwnLength(task));
+  const groups = [
+    ...(ofFile.length > 0 ? [{ tasks: ofFile }] : []),
+    ...(made.length > 0 ? grid.lengths.map((length) => ({ tasks: made, length })) : []),
+  ];
+  const cells = groups.flatMap(({ tasks, ...length }) =>
     grid.questions.flatMap((question) =>
-      grid.methods.flatMap((method) =>
-        // The whole cache does not depend on what is known.
-        (method === "all" ? (question === grid.questions[0] ? [undefined] : []) : kept).flatMap((kept) =>
-          grid.tasks.map((task): Cell => ({ task, length, method, kept, question, ...common })),
+      grid.methods
+        .filter((method) => question === grid.questions[0] || !ONCE.has(method))
+        .flatMap((method) =>
+          (WHOLE.has(method) ? [undefined] : kept).flatMap((kept) =>
+            tasks.map((task): Cell => ({ task, ...length, method, kept, question, ...common })),
+          ),
         ),
-      ),
     ),
   );
   if (cells.length === 0) throw new ArgumentError("There is nothing to measure: a list is empty");
   return cells;
 }
 
+/** Whether a cell stands in the tables of a kind of question. */
+export function belongsTo(cell: Cell, question: Cell["question"]): boolean {
+  return cell.question === question || ONCE.has(cell.method);
+}
+
+const NAMES: Readonly<Record<string, string>> = { passage: "the right passage alone", bm25: "BM25 passages" };
+
 /** How a cell's method is called in tables and plots. */
 export function labelOf({ method, cache }: Cell): string {
-  return cache === "q8" ? `${method}, 8-bit cache` : method;
+  const name = NAMES[method] ?? method;
+  return cache === "q8" ? `${name}, 8-bit cache` : name;
 }

@@ -1,7 +1,8 @@
 /** The methods that can be measured by name: those that a reading alone compresses, without inputs from training. */
 import { ArgumentError } from "../errors.ts";
 import { expectedAttention } from "../press/methods/expected-attention.ts";
-import { type PressName, press, pressNames } from "../press/registry.ts";
+import { definitions, type PressName, press } from "../press/registry.ts";
+import type { Setting } from "../press/settings.ts";
 import type { MakePress } from "./run.ts";
 
 /** What methods are given that need something; with kvpress's defaults else. */
@@ -18,24 +19,17 @@ const SETTINGS: Partial<Record<PressName, (questionTokens: number) => object>> =
   pyramid: () => ({ press: "expectedattention" }),
 };
 
-/** Trained thresholds, head scores and filters are needed, or steps of decoding, or no entries are removed to a budget. */
-const NOT_MEASURED: ReadonlySet<PressName> = new Set<PressName>([
-  "cam",
-  "composed",
-  "compressionratiodecoding",
-  "decoding",
-  "dms",
-  "duoattention",
-  "lukv",
-  "perlayer",
-  "prefilldecoding",
-  "qfilter",
-  "simlayer",
-  "think",
-]);
+/** Whether a method removes entries to a budget and needs nothing beyond its settings here, such as what was trained. */
+function isMeasured({ name, ownBudget, settings }: (typeof definitions)[number]): boolean {
+  const given = SETTINGS[name]?.(1) ?? {};
+  const lacking = Object.entries<Setting>(settings).some(
+    ([option, { need }]) => need === "required" && !(option in given),
+  );
+  return !ownBudget && !lacking;
+}
 
 /** Names of the methods, and `all` for the whole cache. */
-export const methodNames: readonly string[] = ["all", ...pressNames.filter((name) => !NOT_MEASURED.has(name))];
+export const methodNames: readonly string[] = ["all", ...definitions.filter(isMeasured).map(({ name }) => name)];
 
 /** @returns undefined for `all` @throws ArgumentError for a name that is not there */
 export function methodOf(name: string): MakePress | undefined {

@@ -39,7 +39,8 @@ function panel({ title, results }: Group, methods: readonly string[]): string {
   const pointsOf = (belongs: (cell: Cell) => boolean): Point[] =>
     rows
       .filter((row) => belongs(row[0]!.cell))
-      .map((row) => ({ entries: mean(row, "entries"), right: 100 * mean(row, "right") }))
+      .map((row) => ({ entries: mean(row, "entries") ?? 0, right: 100 * (mean(row, "right") ?? 0) }))
+      .filter(({ entries }) => entries > 0)
       .sort((a, b) => a.entries - b.entries);
   const entries = pointsOf(() => true).map(({ entries }) => entries);
   const x = scaleLog()
@@ -49,7 +50,7 @@ function panel({ title, results }: Group, methods: readonly string[]): string {
     .domain([0, 100])
     .range([PANEL - MARGIN.bottom, MARGIN.top]);
   const parts = [text(MARGIN.left, 22, title, "start", ' font-weight="bold"'), ...axes(x, y)];
-  for (const { right } of pointsOf(({ kept }) => !kept)) {
+  for (const { right } of pointsOf(({ method }) => method === "all")) {
     parts.push(`<path class="axis" stroke-dasharray="4 4" d="M${x.range()[0]} ${round(y(right))}H${x.range()[1]}"/>`);
     parts.push(text(x.range()[1]!, y(right) - 5, "whole cache", "end"));
   }

@@ -1,4 +1,5 @@
 /** The words that planted sentences are made of, and how they are drawn. */
+import { adjectives, animals, names } from "unique-names-generator";
 import { uniform } from "../press/methods/random.ts";
 
 const ADJECTIVES =
@@ -15,6 +16,15 @@ const LAST_NAMES =
 const CITIES =
   "Boston Cairo Dover Geneva Hanoi Lima Lisbon Madrid Oslo Perth Prague Quito Riga Seoul Turin Vienna".split(" ");
 const MONTHS = "January February March April May June July August September October November December".split(" ");
+
+/** Single words of a few thousand, where tasks need many: RULER has such lists from Python's wonderwords. */
+const MANY_WORDS = [
+  ...new Set(
+    [...adjectives, ...animals, ...names].map((word) => word.toLowerCase()).filter((word) => /^[a-z]+$/.test(word)),
+  ),
+];
+const MANY_NOUNS = animals.filter((word) => /^[a-z]+$/.test(word));
+const MANY_ADJECTIVES = adjectives.filter((word) => /^[a-z]+$/.test(word));
 
 /** Draws words and numbers, the same ones for the same seed. */
 export class Draw {
@@ -76,8 +86,37 @@ export class Draw {
     return `${this.whole(1, 28)} ${this.of(MONTHS)} ${this.whole(1801, 1950)}`;
   }
 
-  /** A variable's name of five capital letters, as RULER has them. */
-  variable(): string {
-    return Array.from({ length: 5 }, () => String.fromCharCode(this.whole(65, 90))).join("");
+  /** A variable's name of capital letters, as RULER has them. */
+  variable(length = 5): string {
+    return this.letters(length).toUpperCase();
+  }
+
+  letters(length: number): string {
+    return Array.from({ length }, () => String.fromCharCode(this.whole(97, 122))).join("");
+  }
+
+  /** Different whole numbers below a bound. */
+  sample(bound: number, count: number): number[] {
+    return this.distinct(count, () => this.whole(0, bound - 1));
+  }
+
+  /** An adjective and a noun, of hundreds of thousands of such pairs. */
+  wordPair(): string {
+    return `${this.of(MANY_ADJECTIVES)}-${this.of(MANY_NOUNS)}`;
+  }
+
+  /** Different words; pairs of words where there are not as many. */
+  words(count: number): string[] {
+    const singles = this.shuffled(MANY_WORDS).slice(0, count);
+    return [...singles, ...this.distinct(count - singles.length, () => this.wordPair())];
+  }
+
+  /** A random UUID, version 4. */
+  uuid(): string {
+    const digits = Array.from({ length: 32 }, () => this.whole(0, 15));
+    digits[12] = 4;
+    digits[16] = 8 + (digits[16]! & 3);
+    const text = digits.map((digit) => digit.toString(16)).join("");
+    return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join("-");
   }
 }

@@ -60,9 +60,9 @@ export function abortableFolder(files: FolderSet, signal: AbortSignal | undefine
   if (!signal) return files;
   return {
     ...abortableFiles(files, signal),
+    names: () => unlessAborted(files.names(), signal, () => {}),
     async folder(name) {
-      const { names, files: inside } = await unlessAborted(files.folder(name), signal, () => {});
-      return { names, files: abortableFiles(inside, signal) };
+      return abortableFolder(await unlessAborted(files.folder(name), signal, () => {}), signal);
     },
   };
 }

@@ -1,7 +1,18 @@
 /** The files that a model is made of, by name. */
 import { ArgumentError, UnsupportedError } from "../errors.ts";
 import { show } from "../show.ts";
-import { type FetchOptions, fetchSource } from "./fetch-source.ts";
+import { fetchSource } from "./fetch-source.ts";
+import {
+  bytesOf,
+  type DirectoryHandle,
+  type FileData,
+  isBlob,
+  isFileHandle,
+  isResponse,
+  isStream,
+  isUrl,
+} from "./given.ts";
+import { announcedLength, checkStatus, type FetchOptions } from "./request.ts";
 import { type ByteSource, blobSource, bytesSource } from "./source.ts";
 import { streamSource } from "./stream-source.ts";
 
@@ -19,29 +30,42 @@ export interface FileSet {
 /** The files of a model with folders beside them. */
 export interface FolderSet extends FileSet {
   /**
-   * The files in such a folder, and their names: undefined where they cannot be known.
+   * The names of the files, perhaps with those of folders; undefined where they cannot be known.
+   *
+   * @throws UnsupportedError when the medium fails, or there is no such folder
+   */
+  names(): Promise<readonly string[] | undefined>;
+  /**
+   * The files in such a folder, which is empty where there is none.
    *
    * @throws UnsupportedError when the medium fails
    */
-  folder(name: string): Promise<{ readonly names: readonly string[] | undefined; readonly files: FileSet }>;
+  folder(name: string): Promise<FolderSet>;
 }
 
-/** A file as a user may hand it over; a string is a URL. */
-export type FileData = Blob | Uint8Array | ArrayBuffer | URL | string | ReadableStream<Uint8Array>;
-
-/** Files handed over one by one. A stream can be opened once. */
-export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FolderSet {
+/** Files by their paths, each with what opens it. */
+export function openedFiles(
+  openers: ReadonlyMap<string, (name: string) => Promise<ByteSource | undefined>>,
+): FolderSet {
   return {
+    async names() {
+      return [...openers.keys()].filter(isFileName);
+    },
     async folder(name) {
-      const inside = Object.entries(files).filter(([path]) => path.startsWith(`${name}/`));
-      const record = Object.fromEntries(inside.map(([path, data]) => [path.slice(name.length + 1), data]));
-      return { names: Object.keys(record), files: recordFiles(record, options) };
+      const inside = [...openers].filter(([path]) => path.startsWith(`${name}/`));
+      return openedFiles(new Map(inside.map(([path, open]) => [path.slice(name.length + 1), open])));
     },
     async open(name) {
       checkFileName(name);
-      return Object.hasOwn(files, name) ? dataSource(name, files[name]!, options) : undefined;
+      return openers.get(name)?.(name);
     },
   };
+}
+
+/** Files handed over one by one, by their paths. A stream can be opened once. */
+export function recordFiles(files: Readonly<Record<string, FileData>>, options: FetchOptions = {}): FolderSet {
+  const open = (data: FileData) => (name: string) => dataSource(name, data, options);
+  return openedFiles(new Map(Object.entries(files).map(([path, data]) => [path, open(data)])));
 }
 
 /**
@@ -54,8 +78,11 @@ export function urlFiles(base: URL | string, options: FetchOptions = {}): Folder
   if (!folder.pathname.startsWith("/")) throw new ArgumentError(`${show(folder.href)} is not the URL of a folder`);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   return {
+    async names() {
+      return undefined;
+    },
     async folder(name) {
-      return { names: undefined, files: urlFiles(new URL(encodeURIComponent(name), folder), options) };
+      return urlFiles(new URL(encodeURIComponent(name), folder), options);
     },
     async open(name) {
       checkFileName(name);
@@ -64,22 +91,68 @@ export function urlFiles(base: URL | string, options: FetchOptions = {}): Folder
   };
 }
 
+/** The files below a directory handle of the File System API. */
+export function handleFiles(directory: DirectoryHandle): FolderSet {
+  const find = async <T>(name: string, handle: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await handle;
+    } catch (cause) {
+      if (["NotFoundError", "TypeMismatchError"].includes((cause as Error).name)) return undefined;
+      throw new UnsupportedError(`${directory.name}/${name}: cannot be opened`, { cause });
+    }
+  };
+  return {
+    async names() {
+      const names: string[] = [];
+      const keys = directory.keys();
+      for (let next = await keys.next(); !next.done; next = await keys.next()) names.push(next.value);
+      return names;
+    },
+    async folder(name) {
+      const inside = await find(name, directory.getDirectoryHandle(name));
+      return inside ? handleFiles(inside) : openedFiles(new Map());
+    },
+    async open(name) {
+      checkFileName(name);
+      const handle = await find(name, directory.getFileHandle(name));
+      return handle && dataSource(name, handle);
+    },
+  };
+}
+
 /**
  * A source over whatever a user hands over.
  *
  * @throws ArgumentError for anything else, and for a stream that is being read
- * @throws UnsupportedError when a URL leads nowhere
+ * @throws UnsupportedError when a URL leads nowhere, or a response is of no success
  */
 export async function dataSource(name: string, data: FileData, options: FetchOptions = {}): Promise<ByteSource> {
-  if (data instanceof Uint8Array || data instanceof ArrayBuffer) return bytesSource(name, data);
-  if (data instanceof Blob) return blobSource(name, data);
-  if (data instanceof ReadableStream) return streamSource(name, data, { signal: options.signal });
-  if (data instanceof URL || typeof data === "string") {
-    const source = await fetchSource(String(data), options);
-    if (!source) throw new UnsupportedError(`${data}: there is no such file`);
+  const { signal } = options;
+  const bytes = bytesOf(data);
+  if (bytes) return bytesSource(name, bytes);
+  if (isBlob(data)) return blobSource(name, data);
+  if (isResponse(data)) {
+    await checkStatus(name, data);
+    if (data.bodyUsed) throw new ArgumentError(`${name}: the response has been read already`);
+    if (!data.body) return bytesSource(name, new Uint8Array(0));
+    return streamSource(name, data.body, { byteLength: announcedLength(data), signal });
+  }
+  if (isStream(data)) return streamSource(name, data, { signal });
+  if (isFileHandle(data)) {
+    const file = await data.getFile().catch((cause: unknown) => {
+      throw new UnsupportedError(`${name}: cannot be opened`, { cause });
+    });
+    return blobSource(name, file);
+  }
+  if (isUrl(data)) {
+    const url = String(data);
+    // What is no URL is told apart from a server that does not answer.
+    if (!URL.canParse(url)) throw new ArgumentError(`${name}: ${show(url)} is not a URL`);
+    const source = await fetchSource(url, options);
+    if (!source) throw new UnsupportedError(`${url}: there is no such file`);
     return source;
   }
-  throw new ArgumentError(`${name}: a file is a Blob, bytes, a ReadableStream or a URL`);
+  throw new ArgumentError(`${name}: a file is a Blob, bytes, a stream, a Response or a URL, and not ${show(data)}`);
 }
 
 /** Whether it is the name of a file in a folder, not a path: names come from index files too, which anyone may have written. */

@@ -1,8 +1,9 @@
 /** Files and folders of Node, Deno and Bun as sources; the only file of formats/ that needs a file system. */
+import type { Stats } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FormatError, UnsupportedError } from "../errors.ts";
-import { checkFileName, type FolderSet } from "./file-set.ts";
+import { checkFileName, type FolderSet, openedFiles } from "./file-set.ts";
 import type { Siblings } from "./gguf-parts.ts";
 import { type ByteSource, checkEnd, checkLimit } from "./source.ts";
 
@@ -55,16 +56,35 @@ export async function fileSource(path: string): Promise<ByteSource | undefined> 
   return source;
 }
 
+/** What there is at a path. @throws UnsupportedError for what is neither, or cannot be looked at */
+export async function kindOfPath(path: string): Promise<"file" | "folder" | undefined> {
+  let status: Stats;
+  try {
+    status = await stat(path);
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw new UnsupportedError(`${path}: cannot be opened`, { cause });
+  }
+  if (status.isDirectory()) return "folder";
+  if (status.isFile()) return "file";
+  throw new UnsupportedError(`${path}: is neither a file nor a folder`);
+}
+
+function isMissing(cause: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "");
+}
+
 /** The files of a folder. */
 export function folderFiles(folder: string): FolderSet {
+  const list = (path: string) =>
+    readdir(path).catch((cause) => {
+      throw new UnsupportedError(`${path}: cannot be read`, { cause });
+    });
   return {
+    names: () => list(folder),
     async folder(name) {
       const path = join(folder, name);
-      const names = await readdir(path).catch((cause) => {
-        if (["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return [];
-        throw new UnsupportedError(`${path}: cannot be read`, { cause });
-      });
-      return { names, files: folderFiles(path) };
+      return (await kindOfPath(path)) === "folder" ? folderFiles(path) : openedFiles(new Map());
     },
     async open(name) {
       checkFileName(name);

@@ -1,25 +1,34 @@
-/** A strict walk over a GGUF header: where everything lies, before any of it is believed. Specification: ggml's docs/gguf.md */
+/** A strict walk over a GGUF header: every length is checked before what it measures is read. Specification: ggml's docs/gguf.md */
 import { FormatError } from "../errors.ts";
 import { show } from "../show.ts";
 import type { ByteSource } from "./source.ts";
+import type { MetadataValue } from "./tensor-file.ts";
 
-/** A header whose every length fits, undecoded but for its lists of strings. */
-export interface GgufLayout {
+/** What a header says. */
+export interface GgufHeader {
   /** Bytes from the start of the file to the end of the last tensor's description. */
   readonly byteLength: number;
-  /** The header without its lists of strings, as if the file had none. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The lists of strings by key: vocabularies of 100,000, each of which takes the parser a microsecond. */
-  readonly lists: ReadonlyMap<string, string[]>;
+  /** A map, which no key of a file can turn into something else. 64-bit integers are bigints. */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
   /** Where each metadata key lies. */
   readonly keys: ReadonlyMap<string, number>;
-  /** Where each tensor's description lies. */
-  readonly tensorOffsets: readonly number[];
-  /** Strings of the metadata that the parser gets wrong, by key and indices. */
-  readonly misread: readonly { readonly path: readonly (string | number)[]; readonly text: string }[];
+  readonly tensors: readonly GgufTensor[];
 }
 
-/** What @huggingface/gguf sets as limits, or less. */
+/** A tensor's description. */
+export interface GgufTensor {
+  /** Where it lies. */
+  readonly at: number;
+  readonly name: string;
+  /** Innermost first. */
+  readonly dimensions: readonly number[];
+  /** Its type's number in ggml.h. */
+  readonly type: number;
+  /** From the start of the tensors' bytes. */
+  readonly offset: bigint;
+}
+
+/** Beyond what any model has. */
 const limits = {
   header: 48_000_000,
   keys: 100_000,
@@ -29,8 +38,6 @@ const limits = {
   depth: 4,
   dimension: 2 ** 32,
 };
-/** It reads so much at once, and cuts a string that is the last of an array where such a piece ends. */
-const parserPieceBytes = 2_000_000;
 const longestName = 65_535;
 /** The least that an entry takes: a key without letters and a byte; a tensor without letters or dimensions. */
 const leastKeyBytes = 13;
@@ -42,13 +49,29 @@ const stringType = 8;
 const arrayType = 9;
 /** Bytes of a value by type; 0 for those that say so themselves. */
 const valueBytes = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
+/** A value of one of the types with a size, by type. */
+const readers: readonly ((view: DataView, at: number) => number | bigint | boolean)[] = [
+  (view, at) => view.getUint8(at),
+  (view, at) => view.getInt8(at),
+  (view, at) => view.getUint16(at, true),
+  (view, at) => view.getInt16(at, true),
+  (view, at) => view.getUint32(at, true),
+  (view, at) => view.getInt32(at, true),
+  (view, at) => view.getFloat32(at, true),
+  (view, at) => view.getUint8(at) !== 0,
+  () => 0,
+  () => 0,
+  (view, at) => view.getBigUint64(at, true),
+  (view, at) => view.getBigInt64(at, true),
+  (view, at) => view.getFloat64(at, true),
+];
 
 /**
  * Reads the header and not a byte more, so that the tensors can be read from the same source afterwards.
  *
  * @throws FormatError naming the byte of the first thing that is out of order
  */
-export function walkHeader(source: ByteSource): Promise<GgufLayout> {
+export function walkHeader(source: ByteSource): Promise<GgufHeader> {
   return new Walk(source).run();
 }
 
@@ -61,18 +84,13 @@ class Walk {
   #offset = 0;
   /** The least that must follow what is being read: how far may be read ahead. */
   #owed = 0;
-  /** Where the entries with lists of strings lie. */
-  readonly #cuts: { start: number; end: number }[] = [];
-  /** Bytes of them. */
-  #cutBytes = 0;
-  readonly #lists = new Map<string, string[]>();
-  readonly #misread: { path: (string | number)[]; text: string }[] = [];
+  readonly #metadata = new Map<string, MetadataValue>();
 
   constructor(source: ByteSource) {
     this.#source = source;
   }
 
-  async run(): Promise<GgufLayout> {
+  async run(): Promise<GgufHeader> {
     await this.#need(8);
     if (this.#view.getUint32(0, true) !== 0x46554747) this.#fail("is not a GGUF file");
     this.#offset = 4;
@@ -88,27 +106,12 @@ class Walk {
       this.#owed -= leastKeyBytes;
       await this.#entry(keys);
     }
-    const tensorOffsets: number[] = [];
+    const tensors: GgufTensor[] = [];
     for (let index = 0; index < tensorCount; index++) {
       this.#owed -= leastTensorBytes;
-      tensorOffsets.push(this.#offset);
-      await this.#tensor();
+      tensors.push(await this.#tensor());
     }
-    const bytes = this.#withoutLists(keyCount);
-    return { byteLength: this.#offset, bytes, lists: this.#lists, keys, tensorOffsets, misread: this.#misread };
-  }
-
-  #withoutLists(keyCount: number): Uint8Array<ArrayBuffer> {
-    const bytes = this.#bytes.subarray(0, this.#offset);
-    let length = 0;
-    let from = 0;
-    for (const { start, end } of [...this.#cuts, { start: this.#offset, end: this.#offset }]) {
-      bytes.copyWithin(length, from, start);
-      length += start - from;
-      from = end;
-    }
-    new DataView(bytes.buffer).setBigUint64(16, BigInt(keyCount - this.#cuts.length), true);
-    return bytes.slice(0, length);
+    return { byteLength: this.#offset, metadata: this.#metadata, keys, tensors };
   }
 
   async #entry(keys: Map<string, number>): Promise<void> {
@@ -120,42 +123,40 @@ class Walk {
       this.#fail(`has ${twice ? "two metadata entries" : "a metadata entry"} called ${show(key)}`);
     }
     keys.set(key, at);
-    await this.#value(await this.#type(), [key], 0);
-    if (!this.#lists.has(key)) return;
-    this.#cuts.push({ start: at, end: this.#offset });
-    this.#cutBytes += this.#offset - at;
+    this.#metadata.set(key, await this.#value(await this.#type(), 0));
   }
 
-  async #value(type: number, path: (string | number)[], depth: number): Promise<void> {
-    if (type === arrayType) return this.#array(path, depth);
-    if (type !== stringType) return this.#skip(valueBytes[type]!);
-    const string = await this.#string(limits.string);
-    const start = string.start - this.#cutBytes;
-    const end = string.end - this.#cutBytes;
-    const cut = Math.floor(start / parserPieceBytes) !== Math.floor(end / parserPieceBytes);
-    // The parser also drops a byte order mark, which is a token's own text here.
-    const marked = end - start >= 3 && this.#view.getUint32(string.start - 1, true) >>> 8 === 0xbfbbef;
-    if (cut || marked) this.#misread.push({ path, text: this.#text(string) });
+  async #value(type: number, depth: number): Promise<MetadataValue> {
+    if (type === arrayType) return this.#array(depth);
+    if (type === stringType) return this.#text(await this.#string(limits.string));
+    const at = this.#offset;
+    await this.#skip(valueBytes[type]!);
+    return readers[type]!(this.#view, at);
   }
 
-  async #array(path: (string | number)[], depth: number): Promise<void> {
+  async #array(depth: number): Promise<MetadataValue> {
     if (depth >= limits.depth) this.#fail(`has metadata nested deeper than ${limits.depth} arrays`);
     const type = await this.#type();
     const count = await this.#count(limits.array, "array elements");
-    if (valueBytes[type]) return this.#skip(count * valueBytes[type]);
+    const size = valueBytes[type]!;
+    if (size) {
+      const start = this.#offset;
+      await this.#skip(count * size);
+      return Array.from({ length: count }, (_, index) => readers[type]!(this.#view, start + index * size));
+    }
     const least = type === stringType ? 8 : 12;
     this.#owed += count * least;
-    if (type === stringType && depth === 0) return this.#list(String(path[0]), count);
-    for (let index = 0; index < count; index++) {
+    if (type === stringType) return this.#strings(count);
+    const values: MetadataValue[] = [];
+    while (values.length < count) {
       this.#owed -= least;
-      await this.#value(type, [...path, index], depth + 1);
+      values.push(await this.#value(type, depth + 1));
     }
+    return values;
   }
 
-  /** A list of strings that is a key's value. */
-  async #list(key: string, count: number): Promise<void> {
+  async #strings(count: number): Promise<string[]> {
     const list: string[] = [];
-    this.#lists.set(key, list);
     while (list.length < count) {
       this.#owed -= 8;
       const start = this.#offset + 8;
@@ -167,9 +168,10 @@ class Walk {
         list.push(this.#text({ start, end }));
       }
     }
+    return list;
   }
 
-  async #tensor(): Promise<void> {
+  async #tensor(): Promise<GgufTensor> {
     const at = this.#offset;
     const { start, end } = await this.#string(longestName);
     if (start === end) {
@@ -177,14 +179,19 @@ class Walk {
       this.#fail("has a tensor without a name");
     }
     await this.#need(4);
-    const dimensions = this.#view.getUint32(this.#offset, true);
-    if (dimensions > 4) this.#fail(`has a tensor of ${dimensions} dimensions; 4 are the most`);
+    const rank = this.#view.getUint32(this.#offset, true);
+    if (rank > 4) this.#fail(`has a tensor of ${rank} dimensions; 4 are the most`);
     this.#offset += 4;
-    for (let index = 0; index < dimensions; index++) {
+    const dimensions: number[] = [];
+    while (dimensions.length < rank) {
       const length = await this.#count(limits.dimension, "entries along one dimension");
       if (!length) this.#fail("has a tensor with nothing in it");
+      dimensions.push(length);
     }
     await this.#skip(12);
+    const type = this.#view.getUint32(this.#offset - 12, true);
+    const offset = this.#view.getBigUint64(this.#offset - 8, true);
+    return { at, name: this.#text({ start, end }), dimensions, type, offset };
   }
 
   async #type(): Promise<number> {

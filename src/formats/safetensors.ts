@@ -23,8 +23,8 @@ async function readHeader(source: ByteSource) {
   return { tensors, metadata };
 }
 
-const singleFile = "model.safetensors";
-const indexFile = "model.safetensors.index.json";
+export const singleFile = "model.safetensors";
+export const indexFile = "model.safetensors.index.json";
 
 /**
  * `model.safetensors`, or else the files that `model.safetensors.index.json` names, as one. Metadata is the index's or
@@ -69,8 +69,8 @@ export async function openSafetensorsIndex(files: FileSet): Promise<TensorFile> 
   });
 }
 
-/** The file of each tensor. */
-function parseIndex(json: string): Map<string, string> {
+/** The file of each tensor, as an index says. @throws FormatError */
+export function parseIndex(json: string): Map<string, string> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(json);

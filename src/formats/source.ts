@@ -29,9 +29,7 @@ export interface ByteSource {
 const pieceBytes = 4 << 20;
 
 /** A file that lies in memory already. */
-export function bytesSource(name: string, data: Uint8Array | ArrayBuffer): ByteSource {
-  // A buffer that was transferred away has no bytes left to look at.
-  const bytes = data instanceof Uint8Array ? data : data.byteLength ? new Uint8Array(data) : new Uint8Array(0);
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,
     byteLength: bytes.length,
@@ -42,7 +40,7 @@ export function bytesSource(name: string, data: Uint8Array | ArrayBuffer): ByteS
     },
     async readAll(limit) {
       checkLimit(name, bytes.length, limit);
-      return bytes.slice();
+      return new Uint8Array(bytes);
     },
     async close() {},
   };

@@ -1,10 +1,19 @@
-/** A web stream as a source of bytes: forwards only, holding no more than the piece that arrived last. */
-import { ArgumentError, FormatError, UnsupportedError } from "../errors.ts";
+/** A stream as a source of bytes: forwards only, holding no more than the piece that arrived last. */
+import { ArgumentError, FormatError, SiskinError, UnsupportedError } from "../errors.ts";
 import { pause } from "../pause.ts";
+import type { ByteStream } from "./given.ts";
 import { type ByteSource, checkLimit } from "./source.ts";
 
 /** A stream that is never short of pieces would otherwise keep timers and signals waiting to its end. */
 const piecesBetweenPauses = 256;
+
+/** Pieces of a file, one after another. */
+export interface PieceReader {
+  /** Undefined at the end. @throws whatever ends the connection */
+  read(): Promise<unknown>;
+  /** Lets go of the connection, at once: a read that waits may never be answered. */
+  cancel(): void;
+}
 
 /** What is known of a stream beyond its bytes. */
 export interface StreamOptions {
@@ -19,14 +28,46 @@ export interface StreamOptions {
  *
  * @throws ArgumentError for a stream that somebody else reads
  */
-export function streamSource(
-  name: string,
-  stream: ReadableStream<Uint8Array>,
-  options: StreamOptions = {},
-): ByteSource {
-  if (stream.locked) throw new ArgumentError(`${name}: the stream is being read by somebody else`);
+export function streamSource(name: string, stream: ByteStream, options: StreamOptions = {}): ByteSource {
+  return pieceSource(name, pieceReader(name, stream), options);
+}
+
+/**
+ * The pieces of a web stream, by its reader (not every browser's can be iterated), or of any other that can.
+ *
+ * @throws ArgumentError for a stream that somebody else reads
+ */
+export function pieceReader(name: string, stream: ByteStream): PieceReader {
+  const taken = () => new ArgumentError(`${name}: the stream is being read by somebody else`);
+  if ("getReader" in stream) {
+    if (stream.locked) throw taken();
+    const reader = stream.getReader();
+    return {
+      read: async () => (await reader.read()).value,
+      // A stream that has failed refuses to be cancelled.
+      cancel: () => void reader.cancel().catch(() => {}),
+    };
+  }
+  const { locked, destroyed, destroy } = stream as { locked?: boolean; destroyed?: boolean; destroy?: () => void };
+  if (locked) throw taken();
+  if (destroyed) throw new ArgumentError(`${name}: the stream has ended already`);
+  const iterator = stream[Symbol.asyncIterator]();
+  return {
+    read: async () => {
+      const { done, value } = await iterator.next();
+      return done ? undefined : value;
+    },
+    cancel() {
+      // What Node's streams wait for holds the process open until they are destroyed.
+      if (typeof destroy === "function") destroy.call(stream);
+      else iterator.return?.().catch(() => {});
+    },
+  };
+}
+
+/** A source over the pieces of a file. */
+export function pieceSource(name: string, reader: PieceReader, options: StreamOptions = {}): ByteSource {
   const { byteLength, signal } = options;
-  const reader = stream.getReader();
   let rest = new Uint8Array(0);
   /** Offset of the first byte of `rest`. */
   let position = 0;
@@ -36,16 +77,17 @@ export function streamSource(
   async function advance(): Promise<boolean> {
     if (++pieces % piecesBetweenPauses === 0) await pause();
     signal?.throwIfAborted();
-    let result: ReadableStreamReadResult<Uint8Array>;
+    let piece: unknown;
     try {
-      result = await reader.read();
+      piece = await reader.read();
     } catch (cause) {
       signal?.throwIfAborted();
+      if (cause instanceof SiskinError) throw cause;
       throw new UnsupportedError(`${name}: the connection was lost at byte ${position}`, { cause });
     }
-    if (result.done) return false;
-    if (!ArrayBuffer.isView(result.value)) throw new FormatError(name, "is a stream of something else than bytes");
-    rest = new Uint8Array(result.value.buffer as ArrayBuffer, result.value.byteOffset, result.value.byteLength);
+    if (piece === undefined) return false;
+    if (!ArrayBuffer.isView(piece)) throw new FormatError(name, "is a stream of something else than bytes");
+    rest = new Uint8Array(piece.buffer as ArrayBuffer, piece.byteOffset, piece.byteLength);
     return true;
   }
 
@@ -96,8 +138,7 @@ export function streamSource(
       return whole;
     },
     async close() {
-      // A stream that has failed refuses to be cancelled; what holds one that never answers is not ours to wait for.
-      reader.cancel().catch(() => {});
+      reader.cancel();
     },
   };
 }

@@ -11,8 +11,8 @@ export interface Batch {
   readonly scoring?: Scoring;
   /** Where copies of what enters attention are written. */
   readonly record?: Recording | undefined;
-  /** Whether the rows' last hidden states are wanted; else the last layer stops at its keys, values and scores. */
-  readonly hidden: boolean;
+  /** Rows whose logits are wanted; where there are none, the last layer stops at its keys, values and scores. */
+  readonly logits?: { readonly first: number; readonly count: number } | undefined;
 }
 
 /** Scores of the cache's entries (the text's included) by what the questions' tokens see in them. */

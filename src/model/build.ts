@@ -1,14 +1,14 @@
-/** Builds a model out of its opened files: packs the weights and puts decoder and tokenizer around them. */
+/** Builds an engine out of its opened files: packs the weights and puts decoder and tokenizer around them. */
 import { isPadded } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
 import type { Team } from "../core/team.ts";
 import { FormatError } from "../errors.ts";
 import type { TensorFile } from "../formats/tensor-file.ts";
 import { type RotaryFrequencies, rotaryFrequencies } from "../rotary/frequencies.ts";
-import { Model } from "../session/model.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ModelConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
+import { Engine } from "./engine.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { type PackJob, packTensors } from "./pack-tensors.ts";
 import { summariseTensors } from "./tensor-summary.ts";
@@ -26,7 +26,8 @@ import {
 export interface OpenModel {
   readonly name: string;
   readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
+  /** Or what is missing for one. */
+  readonly tokenizer: Tokenizer | FormatError;
   readonly tensors: TensorFile;
   readonly naming: Naming;
 }
@@ -35,18 +36,18 @@ export interface OpenModel {
  * @param jobs the tensors, in the order of the file
  * @throws FormatError when the file ends early; MemoryError; what the signal gives when aborted. Nothing stays allocated then
  */
-export async function buildModel(
+export async function buildEngine(
   { name, config, tokenizer }: OpenModel,
   jobs: readonly PackJob[],
   core: Core,
   team: Team,
   options: LoadOptions,
-): Promise<Model> {
+): Promise<Engine> {
   const bytesTotal = jobs.reduce((sum, { entry }) => sum + entry.byteLength, 0);
   const before = core.bytesInUse;
   const packed = await packTensors(core, jobs, {
     formOf: (job) => formOf(job, options.weights ?? "auto"),
-    onBytes: (bytesRead) => options.onProgress?.({ bytesRead, bytesTotal }),
+    onBytes: (bytesRead) => options.onProgress?.({ stage: "load", bytesRead, bytesTotal }),
     signal: options.signal,
   });
   try {
@@ -54,7 +55,7 @@ export async function buildModel(
     const frequencies = frequenciesOf(core, config, arranged, name);
     const weights = tied(core, config, arranged);
     const actual = { ...config, tiedEmbeddings: weights.output === weights.embedding };
-    return new Model({
+    return new Engine({
       name,
       core,
       team,

@@ -10,10 +10,18 @@ import { type Matrix, type ModelWeights, matrixBytes, type Vector } from "./weig
 const STRETCHES = 32;
 const STRETCH_BYTES = 128;
 
-/** @returns 16 hexadecimal digits; models whose weights are held in different forms differ, as do their bits */
-export function modelFingerprint(core: Core, config: ModelConfig, prompt: PromptFrame, weights: ModelWeights): string {
+/**
+ * @param prompt undefined for a model without a tokenizer
+ * @returns 16 hexadecimal digits; models whose weights are held in different forms differ, as do their bits
+ */
+export function modelFingerprint(
+  core: Core,
+  config: ModelConfig,
+  prompt: PromptFrame | undefined,
+  weights: ModelWeights,
+): string {
   const hash = new Hash();
-  const text = JSON.stringify([sorted(config), [...prompt.head], [...prompt.tail]]);
+  const text = JSON.stringify([sorted(config), [...(prompt?.head ?? [])], [...(prompt?.tail ?? [])]]);
   hash.update(new TextEncoder().encode(text));
   const add = (held: Matrix | Vector | undefined) => {
     if (!held) return;

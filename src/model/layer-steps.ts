@@ -1,8 +1,9 @@
 /** The steps of one layer of the Llama architecture, written on a tape. */
 import type { CacheForm } from "../cache/page-form.ts";
-import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
 import { packedSizeOf } from "../core/axis.ts";
+import { LayerRecord } from "../core/layouts.ts";
 import type { Tape } from "../core/tape.ts";
+import { bytesOf } from "../core/words.ts";
 import type { Recording } from "./batch.ts";
 import type { Layout } from "./layout.ts";
 import type { LayerWeights, Matrix, Vector } from "./weights.ts";
@@ -51,7 +52,7 @@ export function writeLayer(
     writeCopies(tape, parts, layer, layout, shape.record);
     tape.barrier();
   }
-  writeAttention(tape, parts, parts.layers + layer * ATTENTION_LAYER_BYTES, shape);
+  writeAttention(tape, parts, parts.layers + layer * bytesOf(LayerRecord), shape);
   if (!shape.complete) return;
   writeProducts(tape, parts, parts.attended, rows, [[weights.output, parts.hidden, true, weights.outputBias]]);
   tape.barrier();

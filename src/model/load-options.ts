@@ -1,5 +1,5 @@
 /** How a model is loaded, and the checks of what a caller says about it. */
-import { ArgumentError, UnsupportedError } from "../errors.ts";
+import { ArgumentError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
 import { show } from "../show.ts";
 import type { WeightForm } from "./weights.ts";
@@ -13,24 +13,34 @@ export interface LoadOptions {
   /** Loading ends with its reason as soon as it is aborted, however long the source is silent. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8. Default 1.
-   * Results are the same for every number.
+   * Threads that compute, the calling one included; `auto`: as many as there are processors, at most 8, and one where no
+   * others can be started: `model.singleThreadReason` then says why. Default 1. Results are the same for every number.
    */
   readonly threads?: number | "auto" | undefined;
+  /** For a model on the Hub. */
+  readonly hub?: HubLocation | undefined;
   /** A compiled build of the core (`siskin/core.wasm`), where the runtime forbids compiling bytes or it is at hand. */
   readonly core?: WebAssembly.Module | undefined;
 }
 
+/** Where models on the Hub are asked for. */
+export interface HubLocation {
+  /** The Hub's address, HF_ENDPOINT by default, and https://huggingface.co without it. */
+  readonly endpoint?: string | undefined;
+  /** For models that are not open to everybody; HF_TOKEN by default. */
+  readonly token?: string | undefined;
+}
+
 /** How far loading has come. */
 export interface LoadProgress {
+  /** `download`: files of a model on the Hub are fetched that are not in the cache; then all are read. */
+  readonly stage: "download" | "load";
   readonly bytesRead: number;
   readonly bytesTotal: number;
 }
 
-const optionNames = ["weights", "onProgress", "signal", "threads", "core"] satisfies (keyof LoadOptions)[];
+const optionNames = ["weights", "onProgress", "signal", "threads", "hub", "core"] satisfies (keyof LoadOptions)[];
 const weightForms = ["auto", "f32", "q8", "q4"] satisfies LoadOptions["weights"][];
-/** More threads than that wait for each other longer than they compute. */
-const MOST_THREADS = 8;
 
 /** @throws ArgumentError naming the option that is unknown or has a value that it cannot have */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -45,21 +55,24 @@ export function checkLoadOptions(options: LoadOptions): void {
   if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     fail("threads", '"auto" or a whole number from 1 to 64');
   }
+  if (options.hub !== undefined) checkHub(options.hub);
   if (core !== undefined && !isCore(core)) fail("core", "a compiled build of siskin/core.wasm, a WebAssembly.Module");
   if (core !== undefined && threads !== 1 && threads !== "auto") {
     throw new ArgumentError("A given core runs in one thread: leave out `core` or `threads`");
   }
 }
 
-/**
- * How many threads to use.
- * @param available processors, where there are worker threads
- * @throws UnsupportedError where there are none and more than one is asked for
- */
-export function threadsFor({ threads = 1, core }: LoadOptions, available: number | undefined): number {
-  if (threads === "auto") return core ? 1 : Math.min(MOST_THREADS, available ?? 1);
-  if (threads > 1 && available === undefined) throw new UnsupportedError("This runtime has no threads");
-  return threads;
+/** @throws ArgumentError */
+function checkHub(hub: HubLocation): void {
+  checkOptions(hub, ["endpoint", "token"], "loadModel's hub");
+  const { endpoint, token } = hub;
+  if (
+    endpoint !== undefined &&
+    !(typeof endpoint === "string" && /^https?:/.test(endpoint) && URL.canParse(endpoint))
+  ) {
+    throw new ArgumentError(`hub.endpoint should be the URL of a Hub and is ${show(endpoint)}`);
+  }
+  if (token !== undefined && typeof token !== "string") throw new ArgumentError("hub.token should be a string");
 }
 
 /** Not by instanceof: signals come from other realms and from polyfills too. */

@@ -1,6 +1,7 @@
 /** Streams a file's tensors into the core's memory, packing each a few rows at a time: no second copy of a model is ever held. */
 import { type Axis, isPadded, packedSizeOf, packRow, sizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
+import { Scratch } from "../core/region.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
 import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
 import { pause } from "../pause.ts";
@@ -81,7 +82,7 @@ export async function packTensors(core: Core, jobs: readonly PackJob[], options:
   });
   core.reserve(sizes.reduce((sum, size) => sum + size, 4 * STAGING_BYTES));
   const targets: Target[] = [];
-  const staging: number[] = [];
+  const staging = new Scratch<"first" | "second" | "values" | "arranged">(core);
   try {
     // Everything is allocated before the first read: growing the memory would pull it away from under a read.
     for (const [index, job] of jobs.entries()) {
@@ -91,19 +92,17 @@ export async function packTensors(core: Core, jobs: readonly PackJob[], options:
       targets.push({ job, pointer, matrix: layout && { ...layout, pointer, rows, panels: panelsOf(rows) } });
     }
     const pieces = targets.flatMap(cut);
-    const take = (size: (piece: Piece) => number) => {
-      const pointer = core.allocate(pieces.reduce((most, piece) => Math.max(most, size(piece)), 1));
-      staging.push(pointer);
-      return pointer;
-    };
-    const raw: [number, number] = [take(({ byteLength }) => byteLength), take(({ byteLength }) => byteLength)];
-    await packPieces(core, pieces, { raw, values: take(valueBytes), arranged: take(arrangedBytes) }, options);
+    const most = (size: (piece: Piece) => number) => pieces.reduce((bytes, piece) => Math.max(bytes, size(piece)), 1);
+    const rawBytes = most(({ byteLength }) => byteLength);
+    const pieceBytes = { first: rawBytes, second: rawBytes, values: most(valueBytes), arranged: most(arrangedBytes) };
+    const { first, second, values, arranged } = staging.cut(pieceBytes);
+    await packPieces(core, pieces, { raw: [first, second], values, arranged }, options);
     return targets.map(packedTensor);
   } catch (error) {
     freeTensors(core, targets.map(packedTensor));
     throw error;
   } finally {
-    for (const pointer of staging) core.free(pointer);
+    staging.free();
   }
 }
 

@@ -1,5 +1,6 @@
 /** A model's weights, packed in the core's memory as its kernels want them. */
 import type { Core } from "../core/core.ts";
+import { F32_BLOCK_BYTES, Q4_BLOCK_BYTES, Q8_BLOCK_BYTES, WIDE_Q4_BLOCK_BYTES } from "../core/layouts.ts";
 
 /** How a matrix is held: f32, 8 bits in blocks of 32 with a scale each, or 4 bits with a scale and a minimum. */
 export type WeightForm = "f32" | "q8" | "q4";
@@ -63,7 +64,8 @@ export function panelsOf(rows: number): number {
 
 /** Bytes of `rows` rows of a packed matrix; blocks of 8 rows x 32 of the depth, as assembly/weights-*.ts lays them out. */
 export function matrixBytes({ form, wide, depth }: Pick<Matrix, "form" | "wide" | "depth">, rows: number): number {
-  const blockBytes = form === "f32" ? 1024 : form === "q8" ? 288 : wide ? 192 : 160;
+  const narrow = { f32: F32_BLOCK_BYTES, q8: Q8_BLOCK_BYTES, q4: Q4_BLOCK_BYTES }[form];
+  const blockBytes = form === "q4" && wide ? WIDE_Q4_BLOCK_BYTES : narrow;
   return (panelsOf(rows) * depth * blockBytes) / 32;
 }
 

@@ -1,9 +1,11 @@
 /** The decoder's intermediate results for a batch of rows: one stretch of the core's memory, cut into named parts. */
 
 import { PAGE_ENTRIES } from "../cache/page-form.ts";
-import { ATTENTION_LAYER_BYTES } from "../core/attention-layer.ts";
-import { packedSizeOf } from "../core/axis.ts";
+import { packedSizeOf, sizeOf } from "../core/axis.ts";
 import type { Core } from "../core/core.ts";
+import { LayerRecord, SegmentRecord } from "../core/layouts.ts";
+import { Scratch } from "../core/region.ts";
+import { bytesOf } from "../core/words.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout } from "./layout.ts";
 
@@ -33,6 +35,8 @@ export interface WorkspaceParts {
   readonly gate: number;
   readonly up: number;
   readonly rowParts: number;
+  /** Of one row, [vocabulary]. */
+  readonly logits: number;
   readonly layers: number;
   /** [layers][kvHeads] addresses of scores. */
   readonly scores: number;
@@ -44,7 +48,7 @@ export class Workspace {
   readonly #core: Core;
   readonly #config: ModelConfig;
   readonly #layout: Layout;
-  #pointer = 0;
+  readonly #scratch: Scratch<keyof WorkspaceParts>;
   #rows = 0;
   #segments = 0;
   #parts: WorkspaceParts | undefined;
@@ -53,6 +57,7 @@ export class Workspace {
     this.#core = core;
     this.#config = config;
     this.#layout = layout;
+    this.#scratch = new Scratch(core);
   }
 
   /** The parts for a batch of so many rows and segments; a new object when they have moved. @throws MemoryError */
@@ -60,34 +65,33 @@ export class Workspace {
     if (this.#parts && rows <= this.#rows && segments <= this.#segments) return this.#parts;
     const rowCapacity = Math.max(this.#rows, Math.ceil(rows / 4) * 4);
     const segmentCapacity = Math.max(this.#segments, segments);
-    const { sizes, total } = measure(this.#core, this.#config, this.#layout, rowCapacity, segmentCapacity);
-    // Freed first, so that the new stretch may take its place.
-    this.dispose();
-    this.#pointer = this.#core.allocate(total);
+    const sizes = measure(this.#core, this.#config, this.#layout, rowCapacity, segmentCapacity);
+    this.#rows = this.#segments = 0;
+    this.#parts = undefined;
+    this.#parts = this.#scratch.cut(sizes);
     // Spare rows are multiplied with the others: zeros cannot slow that down as subnormal numbers would.
-    this.#core.bytes(this.#pointer, total).fill(0);
+    for (const name of Object.keys(sizes) as (keyof WorkspaceParts)[]) {
+      this.#core.bytes(this.#parts[name], sizes[name]).fill(0);
+    }
     this.#rows = rowCapacity;
     this.#segments = segmentCapacity;
-    let offset = this.#pointer;
-    const parts: Record<string, number> = {};
-    for (const [name, bytes] of Object.entries(sizes)) {
-      parts[name] = offset;
-      offset += align(bytes);
-    }
-    this.#parts = parts as unknown as WorkspaceParts;
     return this.#parts;
   }
 
   dispose(): void {
-    if (this.#pointer) this.#core.free(this.#pointer);
-    this.#pointer = 0;
-    this.#rows = 0;
-    this.#segments = 0;
+    this.#scratch.free();
+    this.#rows = this.#segments = 0;
     this.#parts = undefined;
   }
 }
 
-function measure(core: Core, config: ModelConfig, layout: Layout, capacity: number, segments: number) {
+function measure(
+  core: Core,
+  config: ModelConfig,
+  layout: Layout,
+  capacity: number,
+  segments: number,
+): Record<keyof WorkspaceParts, number> {
   const { queryHeads, kvHeads, layers } = config;
   const rows = capacity + SPARE_ROWS;
   const hiddenWidth = packedSizeOf(layout.width);
@@ -96,11 +100,11 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
   const keyWidth = packedSizeOf(layout.kvHeads);
   const widest = Math.max(hiddenWidth, feedForwardWidth, queryWidth);
   const scaleBlocks = Math.ceil(widest / 32);
-  const sizes: { [name in keyof WorkspaceParts]: number } = {
+  return {
     tokens: rows * 4,
     rowOffsets: rows * 4,
     factors: rows * 4,
-    segments: segments * 16,
+    segments: segments * bytesOf(SegmentRecord),
     hidden: rows * hiddenWidth * 4,
     normed: rows * hiddenWidth * 4,
     packed: rows * widest * 4,
@@ -117,13 +121,9 @@ function measure(core: Core, config: ModelConfig, layout: Layout, capacity: numb
     gate: rows * feedForwardWidth * 4,
     up: rows * feedForwardWidth * 4,
     rowParts: core.kernels.rowPartsBytes(queryHeads, packedSizeOf(layout.head)),
-    layers: layers * ATTENTION_LAYER_BYTES,
+    logits: Math.ceil(sizeOf(layout.vocabulary) / 8) * 32,
+    layers: layers * bytesOf(LayerRecord),
     scores: layers * kvHeads * 4,
     rotationCell: 4,
   };
-  return { sizes, total: Object.values(sizes).reduce((sum, bytes) => sum + align(bytes), 0) };
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64;
 }

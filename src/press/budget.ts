@@ -11,27 +11,19 @@ export interface Protect {
   readonly last?: number;
 }
 
-/** How much to keep, in one of three measures. */
-export type Budget = (
-  | {
-      /** Entries of every head, or of each: [layers][KV heads]. */
-      readonly budget: number | readonly (readonly number[])[];
-      readonly ratio?: undefined;
-      readonly bytes?: undefined;
-    }
-  | {
-      /** The part of the entries to remove (kvpress's `compression_ratio`), from 0 to below 1. */
-      readonly ratio: number;
-      readonly budget?: undefined;
-      readonly bytes?: undefined;
-    }
-  | {
-      /** What `session.byteLength` may be afterwards at most. */
-      readonly bytes: number;
-      readonly budget?: undefined;
-      readonly ratio?: undefined;
-    }
-) & { readonly protect?: Protect | undefined };
+/**
+ * How much to keep, in one of three measures, wherever a press compresses: in `prefill`, `compress`, `read` and `generate`.
+ * None for a press that says itself how much it keeps.
+ */
+export interface Budget {
+  /** Entries of every head, or of each: [layers][KV heads]. */
+  readonly budget?: number | readonly (readonly number[])[] | undefined;
+  /** The part of the entries to remove (kvpress's `compression_ratio`), from 0 to below 1. */
+  readonly ratio?: number | undefined;
+  /** What `session.byteLength` may be afterwards at most. */
+  readonly bytes?: number | undefined;
+  readonly protect?: Protect | undefined;
+}
 
 /** The layer and the lengths that a target is asked about. */
 interface Lengths {
@@ -47,6 +39,8 @@ export interface Target {
   ratio(entries: Lengths, head: number): number;
   /** The ratio that was asked for; undefined where a number of entries was. */
   readonly asked?: number;
+  /** The most entries that any head is to keep; undefined where that depends on what it holds. */
+  readonly most?: number;
   readonly protect: Required<Protect>;
 }
 
@@ -109,6 +103,7 @@ export function countTarget(
   return {
     share,
     ratio: (entries, head) => Math.max(0, 1 - share(entries, head) / entries.length(head)),
+    most: counts.flat().reduce((most, count) => Math.max(most, count)),
     protect,
   };
 }
@@ -147,16 +142,6 @@ export function noTarget(name: string): Target {
   return { share: missing, ratio: missing, protect: unprotected };
 }
 
-/** A budget, or none for a press that knows by itself how much to keep. */
-export type OptionalBudget =
-  | Budget
-  | {
-      readonly budget?: undefined;
-      readonly ratio?: undefined;
-      readonly bytes?: undefined;
-      readonly protect?: undefined;
-    };
-
 /** The names of a budget's options. */
 export const BUDGET_OPTIONS = ["budget", "ratio", "bytes", "protect"] as const;
 
@@ -178,20 +163,22 @@ export interface Room {
 }
 
 /**
- * What a budget means for a press and a cache.
+ * What a budget means for a press and a cache: the one place where budgets are checked.
+ * @param standard entries that every head keeps where nothing is said; undefined: something must be
  * @throws ArgumentError for a budget that cannot be, none or more than one, and any for a press that has its own
  */
-export function targetOf(budget: OptionalBudget, press: BudgetTaker, room: Room): Target {
+export function targetOf(budget: Budget, press: BudgetTaker, room: Room, standard?: number): Target {
   const given = BUDGET_OPTIONS.filter((name) => budget[name] !== undefined);
-  if (press.kind === "question" || press.ownBudget) {
+  if (press.ownBudget) {
     if (given.length === 0) return noTarget(press.name);
     throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out ${given.join(" and ")}`);
   }
   const measures = given.filter((name) => name !== "protect");
   if (measures.length > 1) throw new ArgumentError(`Give one of ${measures.join(" and ")}, not both`);
-  // A method of another kind may do without, and is heard of when it does not.
-  if (measures.length === 0 && press.kind !== "score" && !budget.protect) return noTarget(press.name);
-  if (measures.length === 0) {
+  const entries = measures.length === 0 ? standard : budget.budget;
+  if (measures.length === 0 && entries === undefined) {
+    // A method of another kind may do without, and is heard of when it does not.
+    if (press.kind !== "score" && !budget.protect) return noTarget(press.name);
     throw new ArgumentError(`The ${press.name} press needs a budget: { budget }, { ratio } or { bytes }`);
   }
   const protect = checkProtect(budget.protect ?? {});
@@ -199,8 +186,8 @@ export function targetOf(budget: OptionalBudget, press: BudgetTaker, room: Room)
   if (budget.bytes !== undefined) {
     return bytesTarget(budget.bytes, { heads: room.layers * room.kvHeads, ...room }, press.kind !== "score", protect);
   }
-  checkCounts(budget.budget!, room);
-  return countTarget(budget.budget!, protect);
+  checkCounts(entries, room);
+  return countTarget(entries!, protect);
 }
 
 /** @throws ArgumentError for lists of budgets of another model */

@@ -3,131 +3,127 @@ import type { KeyValueCache } from "../cache/cache.ts";
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
 import type { Decoder } from "../model/decoder.ts";
-import type { LayerEntries } from "./press.ts";
+import { meanRotation, rotate, unrotate } from "../rotary/rotate.ts";
+import type { Arithmetic, LayerContent, LayerEntries } from "./press.ts";
+import { softmaxRow } from "./tools/attention.ts";
 import { highest } from "./tools/choose.ts";
 import { pickRows } from "./tools/vectors.ts";
 
-/** The pass's queries that were kept, for each layer [rows, query heads · headSize], before rotation. */
-interface KeptQueries {
+/** What was kept of a pass for the presses that look at more than the cache. */
+export interface PassRecord {
+  /** Rows whose queries were kept. */
   readonly rows: number;
-  readonly layers: readonly Float32Array[];
+  /** For each layer [rows, query heads · headSize], before rotation. */
+  readonly queries: readonly Float32Array[];
+  /** Whether the pass is a chunk of a longer text. */
+  readonly chunked: boolean;
+  /** Tokens of that text, where their number is known. */
+  readonly textLength: number | undefined;
+  /** What questions behind the pass gave each entry of a head; undefined where none were run. */
+  readonly questionScores?: ((layer: number, head: number) => Float32Array) | undefined;
 }
 
 /** One layer of a cache. */
-export class CachedEntries implements LayerEntries {
-  readonly layer: number;
-  readonly #cache: KeyValueCache;
-  readonly #core: Core;
-  readonly #decoder: Decoder;
-  readonly #queries: KeptQueries;
-  readonly chunked: boolean;
-  #outputWeights: Float32Array | undefined;
+export function cachedEntries(
+  layer: number,
+  cache: KeyValueCache,
+  core: Core,
+  decoder: Decoder,
+  record: PassRecord,
+): LayerEntries {
+  const { layers, kvHeads, headSize } = cache;
+  const { queryHeads, hiddenSize } = decoder.config;
+  const positions = (head: number) => cache.positions(layer, head);
+  const places = (head: number) =>
+    cache.scheme === "original" ? positions(head) : positions(head).map((_, index) => index);
+  let outputWeights: Float32Array | undefined;
+  return withAttention({
+    ...arithmetic(core),
+    layer,
+    layers,
+    kvHeads,
+    group: queryHeads / kvHeads,
+    headSize,
+    hiddenSize,
+    frequencies: decoder.frequencies,
+    attentionScale: decoder.attentionScale(layer),
+    chunked: record.chunked,
+    queryRows: record.rows,
+    length: (head) => cache.length(layer, head),
+    keys: (head) => cache.keys(layer, head),
+    values: (head) => cache.values(layer, head),
+    positions,
+    places,
+    queryPlaces: (head) => places(head).subarray(cache.length(layer, head) - record.rows),
+    queries: (queryHead) => {
+      if (record.rows > 0) return columns(record.queries[layer]!, record.rows, queryHead, headSize);
+      throw new ArgumentError("Queries were not kept: a press must say in `needs` that it looks at them");
+    },
+    outputProjection: (queryHead) => {
+      outputWeights ??= decoder.outputProjection(layer);
+      return columns(outputWeights, hiddenSize, queryHead, headSize);
+    },
+    questionScores: (head) => {
+      if (record.questionScores) return record.questionScores(layer, head);
+      throw new ArgumentError("No questions were run: a press must say in `needs` that it looks at them");
+    },
+  });
+}
 
-  constructor(
-    layer: number,
-    cache: KeyValueCache,
-    core: Core,
-    decoder: Decoder,
-    queries: KeptQueries,
-    chunked: boolean,
-  ) {
-    this.layer = layer;
-    this.#cache = cache;
-    this.#core = core;
-    this.#decoder = decoder;
-    this.#queries = queries;
-    this.chunked = chunked;
-  }
+/** What presses leave to the core. */
+export function arithmetic(core: Core): Arithmetic {
+  return {
+    multiply: (a, b, depth) => multiplyRows(core, a, b, depth),
+    highest: (scores, keep) => highest(core, scores, keep),
+  };
+}
 
-  get layers(): number {
-    return this.#cache.layers;
-  }
+/** A layer with what follows from its content: how it turns, and how it attends. */
+function withAttention(content: LayerContent): LayerEntries {
+  const { headSize, group, frequencies, attentionScale, queryRows } = content;
+  const turned = (rows: Float32Array, places: ArrayLike<number>) => rotate(rows, headSize, places, frequencies);
+  const entries: LayerEntries = {
+    ...content,
+    rotate: turned,
+    unrotate: (rows, places) => unrotate(rows, headSize, places, frequencies),
+    meanRotation: (first, count) => meanRotation(first, count, headSize, frequencies),
+    rotatedQueries: (queryHead) =>
+      turned(content.queries(queryHead), content.queryPlaces(Math.floor(queryHead / group))),
+    attend: (queries, keys, visible) => {
+      const weights = content.multiply(queries, keys, headSize);
+      const width = keys.length / headSize;
+      for (let row = 0; row * width < weights.length; row++) {
+        softmaxRow(weights.subarray(row * width, (row + 1) * width), visible(row), attentionScale);
+      }
+      return weights;
+    },
+    attention: (head, rows) => {
+      const [first, end] = typeof rows === "number" ? [queryRows - rows, queryRows] : rows;
+      const seen = content.length(head) - queryRows + first + 1;
+      const places = content.queryPlaces(head).subarray(first, end);
+      const keys = content.keys(head);
+      return Array.from({ length: group }, (_, member) => {
+        const queries = content.queries(head * group + member).subarray(first * headSize, end * headSize);
+        return entries.attend(turned(queries, places), keys, (row) => seen + row);
+      });
+    },
+  };
+  return entries;
+}
 
-  get kvHeads(): number {
-    return this.#cache.kvHeads;
+/** The columns of one head in rows of several: [rows, headSize]. */
+export function columns(matrix: Float32Array, rows: number, head: number, headSize: number): Float32Array {
+  const width = matrix.length / rows;
+  const result = new Float32Array(rows * headSize);
+  for (let row = 0; row < rows; row++) {
+    const from = row * width + head * headSize;
+    result.set(matrix.subarray(from, from + headSize), row * headSize);
   }
-
-  get group(): number {
-    return this.#decoder.config.queryHeads / this.kvHeads;
-  }
-
-  get headSize(): number {
-    return this.#cache.headSize;
-  }
-
-  get hiddenSize(): number {
-    return this.#decoder.config.hiddenSize;
-  }
-
-  get frequencies() {
-    return this.#decoder.frequencies;
-  }
-
-  get queryRows(): number {
-    return this.#queries.rows;
-  }
-
-  length(head: number): number {
-    return this.#cache.length(this.layer, head);
-  }
-
-  keys(head: number): Float32Array {
-    return this.#cache.keys(this.layer, head);
-  }
-
-  values(head: number): Float32Array {
-    return this.#cache.values(this.layer, head);
-  }
-
-  positions(head: number): Int32Array {
-    return this.#cache.positions(this.layer, head);
-  }
-
-  places(head: number): Int32Array {
-    const positions = this.positions(head);
-    return this.#cache.scheme === "original" ? positions : positions.map((_, index) => index);
-  }
-
-  queryPlaces(head: number): Int32Array {
-    return this.places(head).subarray(this.length(head) - this.queryRows);
-  }
-
-  queries(queryHead: number): Float32Array {
-    const { layers, rows } = this.#queries;
-    if (rows === 0) throw new ArgumentError("Queries were not kept: a press must say in `needs` that it looks at them");
-    const { headSize } = this;
-    const width = this.#decoder.config.queryHeads * headSize;
-    const result = new Float32Array(rows * headSize);
-    for (let row = 0; row < rows; row++) {
-      const from = row * width + queryHead * headSize;
-      result.set(layers[this.layer]!.subarray(from, from + headSize), row * headSize);
-    }
-    return result;
-  }
-
-  outputProjection(queryHead: number): Float32Array {
-    this.#outputWeights ??= this.#decoder.outputProjection(this.layer);
-    const { headSize, hiddenSize } = this;
-    const width = this.#outputWeights.length / hiddenSize;
-    const result = new Float32Array(hiddenSize * headSize);
-    for (let row = 0; row < hiddenSize; row++) {
-      const from = row * width + queryHead * headSize;
-      result.set(this.#outputWeights.subarray(from, from + headSize), row * headSize);
-    }
-    return result;
-  }
-
-  multiply(a: Float32Array, b: Float32Array, depth: number): Float32Array {
-    return multiplyRows(this.#core, a, b, depth);
-  }
-
-  highest(scores: Float32Array, keep: number): Int32Array {
-    return highest(this.#core, scores, keep);
-  }
+  return result;
 }
 
 /** Products of every row of `a` with every row of `b`, rows of `depth`: [rows of a, rows of b]. */
-export function multiplyRows(core: Core, a: Float32Array, b: Float32Array, depth: number): Float32Array {
+function multiplyRows(core: Core, a: Float32Array, b: Float32Array, depth: number): Float32Array {
   if (!(depth >= 1) || a.length % depth !== 0 || b.length % depth !== 0) {
     throw new ArgumentError(`multiply takes rows of ${depth}, which ${a.length} and ${b.length} numbers are not`);
   }
@@ -135,28 +131,25 @@ export function multiplyRows(core: Core, a: Float32Array, b: Float32Array, depth
   const columns = b.length / depth;
   const tiles = Math.ceil(rows / 4);
   const stride = Math.ceil(columns / 8) * 8;
-  const bytes = [a.byteLength, b.byteLength, tiles * 16 * depth, stride * depth * 4, tiles * 16 * stride];
-  return core.borrow(
-    bytes.reduce((sum, count) => sum + Math.ceil(count / 64) * 64, 0),
-    (pointer) => {
-      let next = pointer;
-      const [left, right, activations, weights, results] = bytes.map((count) => {
-        const at = next;
-        next += Math.ceil(count / 64) * 64;
-        return at;
-      }) as [number, number, number, number, number];
-      core.f32(left, a.length).set(a);
-      core.f32(right, b.length).set(b);
-      core.kernels.packRowsF32(left, activations, rows, depth, 0, tiles);
-      core.kernels.packF32(right, columns, depth, weights);
-      core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, stride / 8, 0);
-      const product = new Float32Array(rows * columns);
-      for (let row = 0; row < rows; row++) {
-        product.set(core.f32(results + row * stride * 4, columns), row * columns);
-      }
-      return product;
-    },
-  );
+  const sizes = {
+    left: a.byteLength,
+    right: b.byteLength,
+    activations: tiles * 16 * depth,
+    weights: stride * depth * 4,
+    results: tiles * 16 * stride,
+  };
+  return core.borrow(sizes, ({ left, right, activations, weights, results }) => {
+    core.f32(left, a.length).set(a);
+    core.f32(right, b.length).set(b);
+    core.kernels.packRowsF32(left, activations, rows, depth, 0, tiles);
+    core.kernels.packF32(right, columns, depth, weights);
+    core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, stride / 8, 0);
+    const product = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      product.set(core.f32(results + row * stride * 4, columns), row * columns);
+    }
+    return product;
+  });
 }
 
 /** New content of keys and values that a press wrote, for each KV head. */
@@ -178,26 +171,18 @@ export function pick(
   queries: readonly [number, number] = [0, entries.queryRows],
 ): LayerEntries {
   const { headSize } = entries;
+  const [first, end] = queries;
   const pickNumbers = (numbers: Int32Array, head: number) => Int32Array.from(lists[head]!, (index) => numbers[index]!);
-  return {
-    layer: entries.layer,
-    layers: entries.layers,
-    kvHeads: entries.kvHeads,
-    group: entries.group,
-    headSize,
-    hiddenSize: entries.hiddenSize,
-    frequencies: entries.frequencies,
-    chunked: entries.chunked,
-    queryRows: queries[1] - queries[0],
+  return withAttention({
+    ...entries,
+    queryRows: end - first,
     length: (head) => lists[head]!.length,
     keys: (head) => content.keys?.[head]?.slice() ?? pickRows(entries.keys(head), headSize, lists[head]!),
     values: (head) => content.values?.[head]?.slice() ?? pickRows(entries.values(head), headSize, lists[head]!),
     positions: (head) => pickNumbers(entries.positions(head), head),
     places: (head) => pickNumbers(entries.places(head), head),
-    queryPlaces: (head) => entries.queryPlaces(head).subarray(queries[0], queries[1]),
-    queries: (queryHead) => entries.queries(queryHead).slice(queries[0] * headSize, queries[1] * headSize),
-    outputProjection: (queryHead) => entries.outputProjection(queryHead),
-    multiply: (a, b, depth) => entries.multiply(a, b, depth),
-    highest: (scores, keep) => entries.highest(scores, keep),
-  };
+    queryPlaces: (head) => entries.queryPlaces(head).subarray(first, end),
+    queries: (queryHead) => entries.queries(queryHead).slice(first * headSize, end * headSize),
+    questionScores: (head) => pickRows(entries.questionScores(head), 1, lists[head]!),
+  });
 }

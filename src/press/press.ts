@@ -1,17 +1,17 @@
-/** What a press is: a method that chooses which entries of the cache survive. */
+/** What a press is: a method that chooses which entries of the cache survive, and what it sees of them. */
 import type { RotaryFrequencies } from "../rotary/frequencies.ts";
 import type { Target } from "./budget.ts";
 
 /** Dense arithmetic that presses leave to the core. */
-interface Arithmetic {
+export interface Arithmetic {
   /** Products of every row of `a` with every row of `b`, rows of `depth`: [rows of a, rows of b]. */
   multiply(a: Float32Array, b: Float32Array, depth: number): Float32Array;
   /** Indices of the `keep` highest scores, ascending; ties go to the lower index. @throws NumericError when a score is NaN */
   highest(scores: Float32Array, keep: number): Int32Array;
 }
 
-/** What a press sees of one layer; arrays are copies and may be changed. */
-export interface LayerEntries extends Arithmetic {
+/** What a layer is, and the entries of it that are seen; arrays are copies and may be changed. */
+export interface LayerContent extends Arithmetic {
   readonly layer: number;
   readonly layers: number;
   readonly kvHeads: number;
@@ -19,7 +19,10 @@ export interface LayerEntries extends Arithmetic {
   readonly group: number;
   readonly headSize: number;
   readonly hiddenSize: number;
+  /** How the layer turns queries and keys. */
   readonly frequencies: RotaryFrequencies;
+  /** What the layer's products of queries and keys are multiplied with before their softmax. */
+  readonly attentionScale: number;
   /** Entries that a KV head holds. */
   length(head: number): number;
   /** [length, headSize], as rotated now. */
@@ -43,12 +46,60 @@ export interface LayerEntries extends Arithmetic {
   queries(queryHead: number): Float32Array;
   /** The output projection's columns of one query head: [hiddenSize, headSize]. */
   outputProjection(queryHead: number): Float32Array;
+  /**
+   * What the questions' tokens gave the entries, pooled as the press asked for: [length]. KV heads that share their scores
+   * get the same array.
+   * @throws ArgumentError where the press did not ask for it
+   */
+  questionScores(head: number): Float32Array;
+}
+
+/** What a press sees of one layer. */
+export interface LayerEntries extends LayerContent {
+  /** Rows turned to a place each, as the layer turns its keys: [places, headSize]. */
+  rotate(rows: Float32Array, places: ArrayLike<number>): Float32Array;
+  /** The opposite of `rotate`: what the rows were before. */
+  unrotate(rows: Float32Array, places: Int32Array): Float32Array;
+  /** The mean rotation over `count` places from `first` on: a matrix [headSize, headSize] to multiply columns with. */
+  meanRotation(first: number, count: number): Float64Array;
+  /** `queries`, turned as KV head `head` sees them: [queryRows, headSize]. */
+  rotatedQueries(queryHead: number): Float32Array;
+  /**
+   * Softmax weights of rotated queries over rotated keys.
+   * @param visible how many of the keys, from the first on, a row sees
+   * @returns [rows, keys], 0 where a row does not see
+   */
+  attend(queries: Float32Array, keys: Float32Array, visible: (row: number) => number): Float32Array;
+  /**
+   * The softmax weights that rows of the pass give to a KV head's entries, each row seeing the entries up to itself.
+   * @param rows how many of the last kept query rows, or the first and the end of a range of them
+   * @returns for each query head of the group [rows, length], 0 where a row does not see
+   */
+  attention(head: number, rows: number | readonly [first: number, end: number]): Float32Array[];
+}
+
+/** Entries before and after an attended one that share its score. */
+export interface Reach {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What a method wants of questions that are run behind every chunk of a document. */
+export interface QuestionNeeds {
+  /** `sharpest`: the highest weight any question token gives; `mean`: FINCH's mean, each weight times the entries its token sees. */
+  readonly pooling: "sharpest" | "mean";
+  /** What has scores of its own: each KV head, each layer, or the model as a whole. */
+  readonly granularity: "head" | "layer" | "model";
 }
 
 /** What a press needs of the pass beyond keys, values and positions. */
-interface PressNeeds {
+export interface PressNeeds {
   /** Rows from the pass's end whose queries are kept for it. */
-  readonly queryRows?: number;
+  readonly queryRows?: number | undefined;
+  /** That questions are run behind every chunk: the press then works in `session.read` alone. */
+  readonly questions?: QuestionNeeds | undefined;
+  /** That the whole text's length is known before it is read, which that of a stream is not. */
+  readonly textLength?: boolean | undefined;
 }
 
 interface NamedPress {
@@ -56,6 +107,8 @@ interface NamedPress {
   readonly needs?: PressNeeds | undefined;
   /** Set where the method itself says how much it keeps: then no budget may be given. */
   readonly ownBudget?: boolean | undefined;
+  /** Set where more than the budget is never kept, which is then checked. */
+  readonly keepsBudget?: boolean | undefined;
   /** Entries that every head must be able to keep for the method to work; default 1. */
   readonly least?: number | undefined;
 }
@@ -66,7 +119,7 @@ export interface ScorePress extends NamedPress {
   /** Scores of one layer's entries, for each KV head [length]; higher is kept. */
   score(entries: LayerEntries, target: Target): readonly Float32Array[];
   /** A course through a document's chunks, for a method that can score a whole pass only. */
-  begin?(): ModelSelection;
+  begin?(): ModelSelection | undefined;
 }
 
 /** What remains of one layer. */
@@ -101,6 +154,8 @@ export interface ModelEntries extends Arithmetic {
   readonly layers: readonly LayerEntries[];
   /** The tokens of the pass. */
   readonly tokens: Int32Array;
+  /** Tokens of the whole text that the pass is a part of; undefined while a stream goes on. */
+  readonly textLength: number | undefined;
   /** Tokens of the prompt that stand before a document, and after a question. */
   readonly frame: { readonly head: Int32Array; readonly tail: Int32Array };
   /** Text as tokens, without template. */
@@ -118,10 +173,10 @@ export interface ModelSelection {
 export interface ModelPress extends NamedPress, ModelSelection {
   readonly kind: "model";
   /** A course through a document's chunks, for a method that remembers what it thought of those before; it sees them all. */
-  begin?(): ModelSelection;
+  begin?(): ModelSelection | undefined;
 }
 
-/** The course of a method that goes on compressing as the session reads; belongs to one session. */
+/** What a method that goes on compressing as the session reads remembers; belongs to one session. */
 export interface PressSteps {
   /**
    * Called after the pass that the press came with, and after each later one.
@@ -129,7 +184,7 @@ export interface PressSteps {
    * @returns what survives, or undefined while nothing changes
    */
   step(entries: ModelEntries, target: Target, rows: number): readonly LayerSelection[] | undefined;
-  /** The same course for a fork of the session. */
+  /** The same for a fork of the session. */
   fork(): PressSteps;
 }
 
@@ -139,25 +194,6 @@ export interface StepsPress extends NamedPress {
   begin(): PressSteps;
 }
 
-/** Entries before and after an attended one that share its score. */
-export interface Reach {
-  readonly before: number;
-  readonly after: number;
-}
-
-/** A method that scores entries by the attention of questions run behind each chunk of a document. */
-export interface QuestionPress {
-  readonly kind: "question";
-  readonly name: string;
-  /** What keeps its own entries: each KV head, each layer, or the model as a whole. */
-  readonly granularity: "head" | "layer" | "model";
-  /** `sharpest`: the highest weight any question token gives; `mean`: FINCH's mean, each weight times the entries its token sees. */
-  readonly pooling: "sharpest" | "mean";
-  readonly reach: Reach;
-  /** Whether the budget is there from the start or grows with the part of the document that has been read. */
-  readonly schedule: "constant" | "linear";
-}
-
 /** A method that works layer by layer after one pass. */
 export type LayerPress = ScorePress | SelectPress;
 
@@ -165,4 +201,4 @@ export type LayerPress = ScorePress | SelectPress;
 export type PassPress = LayerPress | ModelPress;
 
 /** Any method. */
-export type Press = PassPress | StepsPress | QuestionPress;
+export type Press = PassPress | StepsPress;

@@ -1,9 +1,10 @@
 /** Rotation rows in 16 bits, for decoding from an 8-bit cache: assembly/attention-row-q8.ts turns keys by them. */
 import type { Core } from "../core/core.ts";
+import { SHORT_ROTATION_BITS } from "../core/layouts.ts";
 import type { RotaryFrequencies } from "./frequencies.ts";
 
-/** What stands for 1: the sum of two products of 8 and 14 bits then loses 7 to fit 16. */
-const ONE = 16_384;
+/** What stands for 1. */
+const ONE = 1 << SHORT_ROTATION_BITS;
 
 /** A row for each position: for every four pairs of dimensions (cosine, -sine) four times, then (sine, cosine), i16. */
 export class ShortRotationRows {

@@ -3,6 +3,7 @@ import { ArgumentError } from "../errors.ts";
 import { gathered } from "../pause.ts";
 import { show } from "../show.ts";
 import type { DocumentEnd } from "../tokenizer/prompt-frame.ts";
+import { noTokens } from "../tokenizer/tokens.ts";
 import type { Passes } from "./passes.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
 
@@ -26,11 +27,12 @@ export interface DocumentTokens {
  * @param signal stops the encoding of a long string
  */
 export async function documentTokens(text: DocumentText, passes: Passes, signal: AbortSignal): Promise<DocumentTokens> {
-  const { config } = passes.model;
+  const { config } = passes.engine;
   const isEmpty = passes.cache.absolutePosition === 0;
   if (typeof text !== "string" && isTokenList(text)) {
     const tokens = checkedTokens(text, config.vocabularySize);
-    return { ...known(isEmpty ? passes.model.frameForTokens.head : passes.heldBack, [tokens]), end: () => undefined };
+    const head = isEmpty ? passes.engine.frameForTokens?.head : passes.heldBack;
+    return { ...known(head ?? noTokens, [tokens]), end: () => undefined };
   }
   if (
     typeof text !== "string" &&
@@ -38,7 +40,7 @@ export async function documentTokens(text: DocumentText, passes: Passes, signal:
   ) {
     throw new ArgumentError("A document should be a string, tokens, or an iterable of strings");
   }
-  const { frame } = passes.model;
+  const { frame } = passes.engine;
   const encoder = isEmpty ? frame.begin() : frame.goOn(passes.documentEnd);
   const { head } = encoder;
   let end: DocumentEnd | undefined;

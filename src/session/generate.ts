@@ -7,6 +7,12 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { createSampler, SAMPLING_OPTIONS, type Sampler, type SamplingOptions } from "./sampling.ts";
 import { StopFilter } from "./stopping.ts";
 
+/** How an answer ended. */
+export interface AnswerEnd {
+  /** `end`: the model ended it; `stop`: at a stop string; `length`: at `maxTokens`. */
+  readonly reason: "end" | "stop" | "length";
+}
+
 /** How an answer is drawn and when it ends. */
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens at most; default 256. */
@@ -15,11 +21,13 @@ export interface GenerateOptions extends SamplingOptions {
   readonly ignoreEnd?: boolean | undefined;
   /** Ends before the first of these strings; it is not shown. */
   readonly stop?: string | readonly string[] | undefined;
+  /** Hears how the answer ended, before the last piece has been taken; not when it is broken off. */
+  readonly onEnd?: ((end: AnswerEnd) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The names of the options. */
-export const GENERATE_OPTIONS = ["maxTokens", "ignoreEnd", "stop", "signal", ...SAMPLING_OPTIONS] as const;
+export const GENERATE_OPTIONS = ["maxTokens", "ignoreEnd", "stop", "onEnd", "signal", ...SAMPLING_OPTIONS] as const;
 
 /** What generation needs of a session. */
 export interface GenerationTarget {
@@ -42,12 +50,13 @@ export interface Generation {
   readonly maxTokens: number;
   readonly ignoreEnd: boolean;
   readonly stops: readonly string[];
+  readonly onEnd: ((end: AnswerEnd) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
 /** @throws ArgumentError for an option outside its range; what the signal gives when it is aborted already */
 export function checkedGeneration(options: GenerateOptions): Generation {
-  const { maxTokens = 256, ignoreEnd = false, stop = [], signal } = options;
+  const { maxTokens = 256, ignoreEnd = false, stop = [], onEnd, signal } = options;
   if (!Number.isInteger(maxTokens) || maxTokens < 1) {
     throw new ArgumentError(`maxTokens should be a positive whole number and is ${show(maxTokens)}`);
   }
@@ -57,10 +66,12 @@ export function checkedGeneration(options: GenerateOptions): Generation {
   if (!Array.isArray(stops) || !stops.every((text) => typeof text === "string")) {
     throw new ArgumentError(`stop should be a string or a list of strings and is ${show(stop)}`);
   }
+  if (onEnd !== undefined && typeof onEnd !== "function")
+    throw new ArgumentError(`onEnd should be a function and is ${show(onEnd)}`);
   checkSignal(signal);
   const sample = createSampler(options);
   signal?.throwIfAborted();
-  return { sample, maxTokens, ignoreEnd, stops, signal };
+  return { sample, maxTokens, ignoreEnd, stops, onEnd, signal };
 }
 
 /** @throws ArgumentError for what is no AbortSignal */
@@ -78,7 +89,7 @@ export async function* generateText(
   target: GenerationTarget,
   tokenizer: Tokenizer,
   logits: Float32Array,
-  { sample, maxTokens, ignoreEnd, stops, signal }: Generation,
+  { sample, maxTokens, ignoreEnd, stops, onEnd, signal }: Generation,
 ): AsyncGenerator<string, void, void> {
   const ends = new Set(tokenizer.eosTokens);
   const decoder = new StreamDecoder(tokenizer);
@@ -102,6 +113,7 @@ export async function* generateText(
       written += text.length;
       const piece = filter.push(text);
       shown += piece.length;
+      if (filter.stopped) onEnd?.({ reason: "stop" });
       if (piece) yield piece;
       if (filter.stopped) return;
       if (drawn.length === maxTokens) break;
@@ -111,6 +123,7 @@ export async function* generateText(
     }
     const rest = filter.push(decoder.flush()) + filter.flush();
     shown = Number.POSITIVE_INFINITY;
+    onEnd?.({ reason: drawn.length === maxTokens ? "length" : "end" });
     if (rest) yield rest;
   } finally {
     const behind = drawn.filter(({ start }) => start >= shown).length;

@@ -1,21 +1,21 @@
 /** Reads a document chunk by chunk into a cache that never grows beyond its budget and a chunk. */
-import { PAGE_ENTRIES } from "../cache/page-form.ts";
+import type { KeyValueCache } from "../cache/cache.ts";
 import { ArgumentError, ContextError } from "../errors.ts";
-import type { Recording, Scoring } from "../model/batch.ts";
 import { gathered, pause } from "../pause.ts";
-import { countTarget, noTarget } from "../press/budget.ts";
+import { BUDGET_OPTIONS, type Budget, countTarget, remaining, type Target, targetOf } from "../press/budget.ts";
+import type { PassRecord } from "../press/entries.ts";
 import { siskin } from "../press/methods/siskin.ts";
-import type { ModelSelection, PassPress, QuestionPress } from "../press/press.ts";
-import { highest, selectAll, spread } from "../press/tools/choose.ts";
-import { checkedSelections } from "../press/tools/results.ts";
+import type { ModelSelection, PassPress } from "../press/press.ts";
+import { checkPress } from "../press/tools/check-press.ts";
+import { selectAll } from "../press/tools/choose.ts";
 import { show } from "../show.ts";
 import { joined } from "../tokenizer/tokens.ts";
-import { checkPress } from "./check-press.ts";
 import { chunksOf } from "./chunks.ts";
-import { type Course, keepSelected, stepCourse, viewCache } from "./compress.ts";
+import { keepSelected, type Ongoing, stepOngoing, viewCache } from "./compress.ts";
 import { type DocumentText, type DocumentTokens, documentTokens } from "./document.ts";
 import { GENERIC_QUESTIONS } from "./generic-questions.ts";
 import type { Passes } from "./passes.ts";
+import { readWithQuestions } from "./question-scores.ts";
 import { Recorder } from "./recorder.ts";
 import { isTokenList } from "./tokens.ts";
 
@@ -33,30 +33,28 @@ export interface ReadProgress {
   readonly cacheBytes: number;
 }
 
-/** How a document is read. */
-export interface ReadOptions {
+/** How a document is read. The budget is kept behind each chunk: 512 entries of every head when none is given; a `ratio` is of the whole text. */
+export interface ReadOptions extends Budget {
   /** What will be asked; all share one reading. Where it is not known, default a few generic questions. */
   readonly questions?: string | Iterable<string> | undefined;
   /** Default `siskin()`. A press that scores without questions compresses behind each chunk. */
-  readonly press?: QuestionPress | PassPress | undefined;
-  /** Entries that every head keeps; default 512. None for a press that says itself how much it keeps. */
-  readonly budget?: number | undefined;
+  readonly press?: PassPress | undefined;
   /** Tokens read at once; default 512. */
   readonly chunkLength?: number | undefined;
   readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export const READ_OPTIONS = ["questions", "press", "budget", "chunkLength", "onProgress", "signal"] as const;
+export const READ_OPTIONS = [...BUDGET_OPTIONS, "questions", "press", "chunkLength", "onProgress", "signal"] as const;
 const DEFAULT_BUDGET = 512;
 const DEFAULT_CHUNK = 512;
 
 /** What a reading works on. */
 interface Reading {
   readonly passes: Passes;
-  readonly press: QuestionPress | PassPress;
-  /** Entries to keep after each chunk; undefined for a press that says so itself. */
-  readonly budget: number | undefined;
+  readonly press: PassPress;
+  /** What to keep after each chunk. */
+  readonly target: Target;
   /** Tokens run at once behind the cache. */
   readonly chunkLength: number;
   /** The questions' tokens, each with the empty line before it and the start of the answer behind it. */
@@ -93,23 +91,23 @@ export async function checkedReading(
   signal: AbortSignal,
 ): Promise<{ reading: Reading; document: DocumentTokens }> {
   const { chunkLength = DEFAULT_CHUNK, press = siskin(), onProgress } = options;
-  checkPress(press, ["score", "select", "model", "question"], "read");
+  checkPress(press, ["score", "select", "model"], "press of read");
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new ArgumentError(`onProgress should be a function and is ${show(onProgress)}`);
   }
-  const ownBudget = press.kind !== "question" && press.ownBudget;
-  if (ownBudget && options.budget !== undefined) {
-    throw new ArgumentError(`The ${press.name} press says itself how much it keeps: leave out budget`);
-  }
-  const prompt = isTokenList(text) ? passes.model.frameForTokens : passes.model.frame;
+  const budget = targetOf(options, press, passes.room, DEFAULT_BUDGET);
+  const { engine } = passes;
+  const frame = isTokenList(text) ? engine.frameForTokens : engine.frame;
+  // Tokens are read without a tokenizer where nothing asks for text.
+  const unasked = !frame && !press.needs?.questions && options.questions === undefined;
   const questions: Int32Array[] = [];
-  for (const question of questionTexts(options.questions))
-    questions.push(joined(await gathered(prompt.questionInSteps(question), signal)));
+  for (const question of unasked ? [] : questionTexts(options.questions))
+    questions.push(joined(await gathered((frame ?? engine.frame).questionInSteps(question), signal)));
   const document = await documentTokens(text, passes, signal);
   const reading: Reading = {
     passes,
-    press: press as PassPress | QuestionPress,
-    budget: ownBudget ? undefined : (options.budget ?? DEFAULT_BUDGET),
+    press,
+    target: counted(budget, document.total, passes.cache.longest),
     chunkLength,
     questions,
     headLength: document.head.length,
@@ -119,6 +117,13 @@ export async function checkedReading(
   };
   checkReading(reading);
   return { reading, document };
+}
+
+/** A ratio as the number of entries that it leaves of the whole text and what is held before it. @throws ArgumentError for a stream */
+function counted(target: Target, total: number | undefined, held: number): Target {
+  if (target.asked === undefined) return target;
+  if (total === undefined) throw new ArgumentError("ratio needs a document of known length: give budget or bytes");
+  return countTarget(remaining(held + total, target.asked), target.protect);
 }
 
 /** The questions to read for. @throws ArgumentError for what is no text */
@@ -132,26 +137,25 @@ function questionTexts(given: unknown = GENERIC_QUESTIONS): string[] {
 }
 
 /**
- * Runs the chunks and keeps the best entries after each: behind it every question, blind to the others, scores
- * (DESIGN.md, decision 8), or a press that asks none chooses. A chunk is read whole or not at all.
+ * Runs the chunks, behind each of them the questions where the press looks at them, and keeps what the press chooses. A chunk
+ * is read whole or not at all.
  * @throws ArgumentError, ContextError when the window is full; what the signal gives when aborted
  */
 export async function readChunks(reading: Reading, document: DocumentTokens, session: ReadingSession): Promise<void> {
   const { passes, press, chunkLength, signal, onProgress } = reading;
   const { cache } = passes;
-  const course = press.kind === "model" || press.kind === "score" ? press.begin?.() : undefined;
+  const keepsAll = neverFull(reading);
+  const course = keepsAll || press.kind === "select" ? undefined : press.begin?.();
   const start = cache.absolutePosition;
-  /** What earlier readings left, of the budget. A budget that grows grows from there. */
-  const held = Math.min(reading.budget ?? Number.POSITIVE_INFINITY, cache.longest);
   // A method that looks at the last rows of a chunk wants them all.
-  const rows = press.kind === "question" ? 0 : (press.needs?.queryRows ?? 0);
+  const rows = press.needs?.queryRows ?? 0;
   const least = Number.isFinite(rows) ? rows : 0;
   for await (const chunk of chunksOf(document.tokens, { length: chunkLength, least, signal })) {
     signal.throwIfAborted();
     const read = cache.absolutePosition - start + chunk.length;
-    const work = () => readChunk(reading, course, chunk, read, held, session.checkLive);
+    const work = () => readChunk(reading, course, chunk, session.checkLive);
     // Where two presses compress, the second may fail when the first has dropped entries.
-    passes.course = session.step(() => cache.attempt(work, passes.course !== undefined));
+    passes.ongoing = session.step(() => cache.attempt(work, passes.ongoing !== undefined));
     passes.hiddenState = undefined;
     onProgress?.({
       tokensRead: read,
@@ -167,101 +171,76 @@ export async function readChunks(reading: Reading, document: DocumentTokens, ses
   passes.documentEnd = document.end();
 }
 
+/** Whether the whole text fits the budget: then questions need not be run for a course either. */
+function neverFull({ press, target, tokensTotal, passes: { cache } }: Reading): boolean {
+  return press.needs?.questions !== undefined && tokensTotal !== undefined && fits(cache, target, tokensTotal);
+}
+
+/** Whether every head has room within its budget. */
+function fits(cache: KeyValueCache, target: Target, tokens: number): boolean {
+  return target.most !== undefined && allKeep(cache, target, cache.longest + tokens);
+}
+
+/** Whether the budget of every head is of so many entries at least. */
+function allKeep({ layers, kvHeads }: KeyValueCache, target: Target, count: number): boolean {
+  const heads = Array.from({ length: layers * kvHeads }, (_, index) => index);
+  return heads.every(
+    (index) => target.share({ layer: Math.floor(index / kvHeads), length: () => count }, index % kvHeads) >= count,
+  );
+}
+
 /**
  * Reads one chunk and compresses.
- * @param read tokens read with it
- * @param held entries held before the first
- * @returns the course of what goes on compressing the session
+ * @param course the press's way through the chunks, where it has one
+ * @returns what goes on compressing the session
  */
 function readChunk(
   reading: Reading,
   course: ModelSelection | undefined,
   chunk: Int32Array,
-  read: number,
-  held: number,
   checkLive: () => void,
-): Course | undefined {
-  const { passes, press, budget = Number.POSITIVE_INFINITY } = reading;
-  const { model, cache } = passes;
+): Ongoing | undefined {
+  const { passes, press, target, questions, tokensTotal } = reading;
+  const { engine, cache, ongoing } = passes;
   checkRoom(reading, chunk.length);
-  const asks = press.kind === "question";
-  const grows = asks && press.schedule === "linear";
-  const kept = grows ? held + Math.trunc(((budget - held) * read) / reading.tokensTotal!) : budget;
-  const fits = cache.longest + chunk.length <= kept && !course && (asks || !press.ownBudget);
-  const wanted = asks || fits ? 0 : (press.needs?.queryRows ?? 0);
-  const rows = Math.max(wanted, passes.course?.press.needs?.queryRows ?? 0);
-  const recorder = new Recorder(model.core, model.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
+  const chooses = course !== undefined || !fits(cache, target, chunk.length);
+  const { queryRows = 0, questions: wanted } = (chooses && press.needs) || {};
+  const rows = Math.max(queryRows, ongoing?.press.needs?.queryRows ?? 0);
+  const recorder = new Recorder(engine.core, engine.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
+  let questionScores: PassRecord["questionScores"];
   recorder.batch(0, chunk.length, (record) => {
-    if (asks && !fits) readWithQuestions(reading, press, chunk, Math.max(1, kept), record);
-    else model.decoder.forward(cache, { text: chunk, record, hidden: false });
+    if (wanted) questionScores = readWithQuestions(engine, cache, chunk, questions, wanted, record);
+    else engine.decoder.forward(cache, { text: chunk, record });
   });
-  const view = viewCache(model, cache, chunk, recorder, true);
-  if (!asks && !fits) {
-    const target = press.ownBudget ? noTarget(press.name) : countTarget(budget);
-    const selections = course
-      ? checkedSelections(press.name, view, course.select(view, target))
-      : selectAll(press, view, target);
+  const view = viewCache(engine, cache, chunk, recorder, { chunked: true, textLength: tokensTotal, questionScores });
+  if (chooses) {
+    const selections = selectAll(press, view, target, course);
     checkLive();
-    keepSelected(model, cache, selections);
+    keepSelected(engine, cache, selections);
   }
-  return passes.course && stepCourse(model, cache, checkLive, passes.course, view);
-}
-
-/** One chunk behind the cache, the questions behind it, and the choice of what stays. */
-function readWithQuestions(
-  { passes: { model, cache }, questions }: Reading,
-  press: QuestionPress,
-  chunk: Int32Array,
-  kept: number,
-  record: Recording | undefined,
-): void {
-  const { core, decoder } = model;
-  const { layers, kvHeads } = cache;
-  const lists = press.granularity === "head" ? layers * kvHeads : press.granularity === "layer" ? layers : 1;
-  const listOf = (layer: number, head: number) =>
-    press.granularity === "head" ? layer * kvHeads + head : press.granularity === "layer" ? layer : 0;
-  const entries = cache.longest + chunk.length;
-  const stride = Math.ceil(entries / PAGE_ENTRIES) * PAGE_ENTRIES;
-  core.borrow(lists * stride * 4, (pointer) => {
-    core.f32(pointer, lists * stride).fill(0);
-    const scoring: Scoring = {
-      target: (layer, head) => pointer + listOf(layer, head) * stride * 4,
-      factors: press.pooling === "mean" ? meanFactors(questions, entries) : undefined,
-    };
-    decoder.forward(cache, { text: chunk, questions, scoring, record, hidden: false });
-    const chosen = Array.from({ length: lists }, (_, list) => {
-      const scores = core.f32(pointer + list * stride * 4, entries).slice();
-      return highest(core, spread(scores, press.reach), kept);
-    });
-    cache.keep((layer, head) => chosen[listOf(layer, head)]!, decoder.rotations);
-  });
-}
-
-/** FINCH's normalisation: a weight counts as many times as its token sees entries, averaged over a question's tokens. */
-function meanFactors(questions: readonly Int32Array[], entries: number): Float32Array {
-  return Float32Array.from(
-    questions.flatMap((question) => [...question].map((_, row) => (entries + row + 1) / question.length)),
-  );
+  return ongoing && stepOngoing(engine, cache, checkLive, ongoing, view);
 }
 
 function checkReading(reading: Reading): void {
-  const { press, budget, chunkLength, questions, tokensTotal } = reading;
+  const { press, target, chunkLength, questions, tokensTotal } = reading;
   const { contextSize, cache } = reading.passes;
-  if (budget !== undefined && (!Number.isInteger(budget) || budget < 1)) {
-    throw new ArgumentError(`budget should be a positive whole number of entries and is ${show(budget)}`);
-  }
   if (!Number.isInteger(chunkLength) || chunkLength < 1 || chunkLength > LONGEST_CHUNK) {
     throw new ArgumentError(
       `chunkLength should be a positive whole number up to ${LONGEST_CHUNK} and is ${show(chunkLength)}`,
     );
   }
-  if (press.kind === "question") {
+  if (press.needs?.textLength && tokensTotal === undefined) {
+    throw new ArgumentError(
+      `The ${press.name} press, as it is set, needs a document of known length, which a stream is not`,
+    );
+  }
+  if (press.needs?.questions) {
     if (questions.length === 0) {
       throw new ArgumentError(`The ${press.name} press needs at least one question to read for`);
     }
-    if (press.schedule === "linear" && tokensTotal === undefined) {
+    if (target.most !== undefined && !allKeep(cache, target, target.most)) {
       throw new ArgumentError(
-        'A budget that grows linearly needs a document of known length; set schedule: "constant"',
+        `The ${press.name} press needs one budget for all heads: questions are asked of all together`,
       );
     }
     if (!cache.isEven) {
@@ -269,10 +248,10 @@ function checkReading(reading: Reading): void {
     }
   }
   const question = longest(questions);
-  const needed = Math.max(budget ?? 0, cache.longest) + chunkLength + question;
+  const needed = Math.max(target.most ?? 0, cache.longest) + chunkLength + question;
   if (cache.scheme === "contiguous" && needed > contextSize) {
     throw new ContextError(
-      `budget ${budget ?? "of the press's own"}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${contextSize}`,
+      `budget ${target.most ?? "of the press's own"}, a chunk of ${chunkLength} and a question of ${question} tokens need ${needed} positions; the window has ${contextSize}`,
     );
   }
   if (cache.scheme === "original") checkRoom(reading, tokensTotal ?? 0);

@@ -57,27 +57,19 @@ export class Recorder {
       return;
     }
     const layers = this.#layers;
-    const parts = [...this.#kept.keys()];
-    const bytes = parts.map((part) => layers * rows * packedSizeOf(this.#axes[part]) * 4);
-    this.#core.borrow(
-      bytes.reduce((sum, length) => sum + length, 0),
-      (pointer) => {
-        const targets = { queries: 0, keys: 0, normed: 0 };
-        let next = pointer;
-        for (const [index, part] of parts.entries()) {
-          targets[part] = next;
-          next += bytes[index]!;
+    const sizes: Partial<Record<Part, number>> = {};
+    for (const part of this.#kept.keys()) sizes[part] = layers * rows * packedSizeOf(this.#axes[part]) * 4;
+    this.#core.borrow(sizes as Record<Part, number>, (parts) => {
+      const targets = { queries: 0, keys: 0, normed: 0, ...(parts as Partial<typeof parts>) };
+      run({ firstRow, rows, ...targets });
+      for (const [part, kept] of this.#kept) {
+        const axis = this.#axes[part];
+        const length = rows * packedSizeOf(axis);
+        for (let layer = 0; layer < layers; layer++) {
+          const target = kept[layer]!.subarray((first + firstRow - start) * sizeOf(axis));
+          unpackRows(this.#core.f32(targets[part] + layer * length * 4, length), target, axis);
         }
-        run({ firstRow, rows, ...targets });
-        for (const [part, kept] of this.#kept) {
-          const axis = this.#axes[part];
-          const length = rows * packedSizeOf(axis);
-          for (let layer = 0; layer < layers; layer++) {
-            const target = kept[layer]!.subarray((first + firstRow - start) * sizeOf(axis));
-            unpackRows(this.#core.f32(targets[part] + layer * length * 4, length), target, axis);
-          }
-        }
-      },
-    );
+      }
+    });
   }
 }

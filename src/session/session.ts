@@ -1,15 +1,20 @@
 /** A session: one cache over a model, to prefill, decode, compress, read documents into and ask. */
 import type { KeyValueCache, Scheme } from "../cache/cache.ts";
 import type { CacheForm } from "../cache/page-form.ts";
+import { disposeSymbol } from "../dispose.ts";
 import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { Engine } from "../model/engine.ts";
 import { checkOptions } from "../options.ts";
 import { gathered } from "../pause.ts";
-import { BUDGET_OPTIONS, type OptionalBudget, targetOf } from "../press/budget.ts";
-import type { LayerPress, PassPress, Press, StepsPress } from "../press/press.ts";
+import { BUDGET_OPTIONS, type Budget, targetOf } from "../press/budget.ts";
+import type { PassPress, Press, StepsPress } from "../press/press.ts";
+import { checkPress, looksAtPass } from "../press/tools/check-press.ts";
 import { show } from "../show.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { type CapsuleState, writeCapsule } from "./capsule.ts";
-import { checkPress } from "./check-press.ts";
+import type { Ongoing } from "./compress.ts";
 import type { DocumentText } from "./document.ts";
 import { ENDLESS_OPTIONS, type EndlessOptions, type Forgetting, forgetting } from "./endless.ts";
 import {
@@ -20,10 +25,12 @@ import {
   type GenerationTarget,
   generateText,
 } from "./generate.ts";
-import type { Model } from "./model.ts";
 import { Passes } from "./passes.ts";
 import { checkedReading, READ_OPTIONS, type ReadOptions, readChunks } from "./read.ts";
+import { type AnswerReview, sourcesOf } from "./sources.ts";
 import { checkedTokens, isTokenList } from "./tokens.ts";
+
+const NOTHING_READ = { hiddenState: undefined, documentEnd: undefined };
 
 /** How a session's cache works. */
 export interface SessionOptions {
@@ -46,7 +53,9 @@ export interface SessionOptions {
  * are free.
  */
 export class Session {
-  readonly model: Model;
+  readonly #engine: Engine;
+  /** The sessions of the model that live. */
+  readonly #sessions: Set<Session>;
   readonly #passes: Passes;
   /** The call that is changing the session, and whether it is doing so at this moment. */
   #running: string | undefined;
@@ -55,10 +64,32 @@ export class Session {
   /** Stops a reading that waits. */
   #stop: AbortController | undefined;
 
-  /** For `Model` and `fork()`; use `model.createSession()`. */
-  constructor(model: Model, cache: KeyValueCache, contextSize: number) {
-    this.model = model;
-    this.#passes = new Passes(model, cache, contextSize, () => void this.#live());
+  /** @internal For `Model` and `fork()`; use `model.createSession()`. */
+  constructor(
+    engine: Engine,
+    sessions: Set<Session>,
+    cache: KeyValueCache,
+    contextSize: number,
+    { hiddenState, documentEnd }: Pick<CapsuleState, "hiddenState" | "documentEnd"> = NOTHING_READ,
+    ongoing?: Ongoing,
+  ) {
+    this.#engine = engine;
+    this.#sessions = sessions;
+    this.#passes = new Passes(engine, cache, contextSize, () => void this.#live());
+    this.#passes.hiddenState = hiddenState;
+    this.#passes.documentEnd = documentEnd;
+    this.#passes.ongoing = ongoing;
+    sessions.add(this);
+  }
+
+  /** The model's configuration. */
+  get config(): ModelConfig {
+    return this.#engine.config;
+  }
+
+  /** The model's tokenizer. @throws FormatError where the model came without one */
+  get tokenizer(): Tokenizer {
+    return this.#engine.tokenizer;
   }
 
   get scheme(): Scheme {
@@ -103,16 +134,13 @@ export class Session {
    * @throws ArgumentError for no tokens, tokens outside the vocabulary, or what the press cannot do; ContextError when
    * the window is full
    */
-  prefill(
-    tokens: ArrayLike<number | bigint>,
-    options?: { press: PassPress | StepsPress } & OptionalBudget,
-  ): Float32Array {
+  prefill(tokens: ArrayLike<number | bigint>, options?: { press: PassPress | StepsPress } & Budget): Float32Array {
     return this.#change("prefill", (passes) => {
       const list = this.#tokens(tokens);
       if (options === undefined) return passes.pass(list);
       checkOptions(options, ["press", ...BUDGET_OPTIONS], "prefill");
       const { press } = options;
-      checkPress(press, ["score", "select", "model", "steps"], "prefill");
+      checkPress(press, ["score", "select", "model", "steps"], "press of prefill", false);
       const target = targetOf(options, press, passes.room);
       if (press.kind === "steps") return passes.pass(list, undefined, { press, steps: press.begin(), target });
       return passes.pass(list, { press, target });
@@ -133,14 +161,11 @@ export class Session {
     return this.#change("negativeLogLikelihoods", (passes) => {
       const list = this.#tokens(tokens);
       const result = new Float32Array(list.length - 1);
-      const { vocabularySize } = this.model.config;
-      passes.pass(list, undefined, passes.course, (first, count) => {
-        const logits = this.model.decoder.logits(0, count);
+      const { vocabularySize } = this.#engine.config;
+      passes.pass(list, undefined, passes.ongoing, (logits, first, count) => {
         for (let row = 0; row < count && first + row + 1 < list.length; row++) {
           const values = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
-          const largest = values.reduce((a, b) => Math.max(a, b));
-          const sum = values.reduce((total, value) => total + Math.exp(value - largest), 0);
-          result[first + row] = largest + Math.log(sum) - values[list[first + row + 1]!]!;
+          result[first + row] = negativeLogLikelihood(values, list[first + row + 1]!);
         }
       });
       return result;
@@ -151,15 +176,14 @@ export class Session {
    * Keeps what a press chooses and frees the rest.
    * @throws ArgumentError for a press that needs more than keys, values and positions, or the budget that it lacks
    */
-  compress(press: Press, budget: OptionalBudget = {}): void {
+  compress(press: Press, budget: Budget = {}): void {
     this.#change("compress", (passes) => {
-      checkPress(press, ["score", "select"], "compress");
+      checkPress(press, ["score", "select"], "press of compress", false);
       checkOptions(budget, BUDGET_OPTIONS, "compress");
-      const layerPress = press as LayerPress;
-      if (layerPress.needs) {
+      if (looksAtPass(press)) {
         throw new ArgumentError(`The ${press.name} press looks at queries: use session.prefill(tokens, { press })`);
       }
-      passes.compress({ press: layerPress, target: targetOf(budget, press, passes.room) });
+      passes.compress({ press, target: targetOf(budget, press, passes.room) });
     });
   }
 
@@ -183,7 +207,7 @@ export class Session {
         );
       }
       const lists = indices.map((heads) => heads.map((list: ArrayLike<number>) => Int32Array.from(list)));
-      cache.keep((layer, head) => lists[layer]![head]!, this.model.decoder.rotations);
+      cache.keep((layer, head) => lists[layer]![head]!, this.#engine.decoder.rotations);
     });
   }
 
@@ -229,7 +253,7 @@ export class Session {
     checkOptions(options, GENERATE_OPTIONS, "ask");
     const generation = checkedGeneration(options);
     if (typeof question !== "string") throw new ArgumentError(`A question should be a string and is ${show(question)}`);
-    const { frame, tokenizer } = this.model;
+    const { frame, tokenizer } = this.#engine;
     const fork = this.fork();
     try {
       const steps =
@@ -239,6 +263,34 @@ export class Session {
       const logits = fork.prefill(joined(await gathered(steps, generation.signal)));
       const { makeRoom, decode } = fork.#target(undefined);
       yield* generateText({ makeRoom, decode }, tokenizer, logits, generation);
+    } finally {
+      fork.dispose();
+    }
+  }
+
+  /**
+   * Looks again at an answer to a question about what was read: how likely the model holds it, and where it comes from.
+   * On a fork, as `ask`; it costs what reading question and answer costs.
+   * @throws ArgumentError for what is no text; otherwise as `read`
+   */
+  async review(question: string, answer: string): Promise<AnswerReview> {
+    for (const text of [question, answer]) {
+      if (typeof text !== "string") throw new ArgumentError(`Question and answer are strings, not ${show(text)}`);
+    }
+    const { frame, tokenizer } = this.#engine;
+    const fork = this.fork();
+    try {
+      const end = fork.absolutePosition;
+      const tokens = tokenizer.encode(answer);
+      const asked =
+        end === 0 ? frame.aloneInSteps(question) : frame.questionInSteps(question, fork.#passes.documentEnd);
+      const logits = fork.prefill(joined(await gathered(asked)));
+      if (tokens.length === 0) return { likelihood: 0, sources: [] };
+      const { cache } = fork.#passes;
+      const sources = fork.#step(() => sourcesOf(this.#engine, cache, tokens, frame.head.length, end));
+      const rest = fork.negativeLogLikelihoods(tokens);
+      const surprise = rest.reduce((sum, value) => sum + value, negativeLogLikelihood(logits, tokens[0]!));
+      return { likelihood: Math.exp(-surprise / tokens.length), sources };
     } finally {
       fork.dispose();
     }
@@ -258,9 +310,9 @@ export class Session {
       checkOptions(options, [...GENERATE_OPTIONS, ...ENDLESS_OPTIONS], "generate");
       const generation = checkedGeneration(options);
       const passes = this.#live();
-      const forget = forgetting(options, passes.contextSize);
+      const forget = forgetting(options, passes.contextSize, passes.room);
       if (typeof prompt !== "string") throw new ArgumentError(`prompt should be a string and is ${show(prompt)}`);
-      const { tokenizer } = this.model;
+      const { tokenizer } = this.#engine;
       const text = await gathered(tokenizer.encodeInSteps(prompt), generation.signal);
       this.#live();
       const begin = this.absolutePosition === 0 ? tokenizer.documentStart : [];
@@ -279,36 +331,26 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
-    const copy = new Session(this.model, cache.fork(), contextSize);
-    copy.#passes.hiddenState = hiddenState;
-    copy.#passes.documentEnd = documentEnd;
-    copy.#passes.course = course && { ...course, steps: course.steps.fork() };
-    return this.model.adopt(copy);
+    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    const forked = ongoing && { ...ongoing, steps: ongoing.steps.fork() };
+    return new Session(this.#engine, this.#sessions, cache.fork(), contextSize, { hiddenState, documentEnd }, forked);
   }
 
   /**
    * The session as bytes, a capsule, for `model.openSession(bytes)` on any runtime with the same model: a safetensors
    * file of the kept entries, with the model's fingerprint and a checksum.
-   * @throws ArgumentError when a press goes on compressing this session, whose course cannot be saved
+   * @throws ArgumentError when a press goes on compressing this session: what it remembers cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, contextSize, hiddenState, documentEnd, course } = this.#live();
-    if (course) {
-      throw new ArgumentError(`The ${course.press.name} press goes on in this session, and its course cannot be saved`);
+    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    if (ongoing) {
+      throw new ArgumentError(
+        `The ${ongoing.press.name} press goes on in this session, and what it remembers cannot be saved`,
+      );
     }
     // What was dropped is not passed on, and of the last token not what it came to either.
     const last = cache.holdsLast ? hiddenState : undefined;
-    return writeCapsule({ cache, contextSize, model: this.model.fingerprint, hiddenState: last, documentEnd });
-  }
-
-  /** Fills an empty session; for `model.openSession`. @throws MemoryError */
-  restore({ heads, absolutePosition, hiddenState, documentEnd }: CapsuleState): void {
-    this.#change("restore", (passes) => {
-      passes.cache.restore(heads, absolutePosition);
-      passes.hiddenState = hiddenState;
-      passes.documentEnd = documentEnd;
-    });
+    return writeCapsule({ cache, contextSize, model: this.#engine.fingerprint, hiddenState: last, documentEnd });
   }
 
   /**
@@ -318,10 +360,15 @@ export class Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.model.forget(this);
+    this.#sessions.delete(this);
     // A press may call this amid the very step that uses the cache, which is then freed at the step's end.
     if (!this.#stepping) this.#passes.cache.dispose();
     this.#stop?.abort(new DisposedError("This session has been disposed"));
+  }
+
+  /** For `using`. */
+  [disposeSymbol](): void {
+    this.dispose();
   }
 
   /** A call that changes the session at once. */
@@ -357,7 +404,7 @@ export class Session {
 
   /** @param endless whether there is room for a text of any length */
   #tokens(tokens: unknown, endless = false): Int32Array {
-    return checkedTokens(tokens, this.model.config.vocabularySize, (length) => {
+    return checkedTokens(tokens, this.#engine.config.vocabularySize, (length) => {
       if (length === 0) throw new ArgumentError("There are no tokens to read");
       if (!endless) this.#passes.checkRoom(length);
     });
@@ -387,4 +434,11 @@ export class Session {
     if (this.#disposed) throw new DisposedError("This session has been disposed");
     return this.#passes;
   }
+}
+
+/** @param logits [vocabulary] @returns in nats */
+function negativeLogLikelihood(logits: Float32Array, token: number): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, value) => total + Math.exp(value - largest), 0);
+  return largest + Math.log(sum) - logits[token]!;
 }

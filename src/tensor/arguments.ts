@@ -78,11 +78,40 @@ export function checkedNumbers(values: unknown, name: string): ArrayLike<number>
   return numbers;
 }
 
+/** Numbers in lists of lists of any depth. @throws ShapeError where lists of one depth are not of one length; ArgumentError as `checkedNumbers` */
+export function nestedNumbers(values: unknown): { numbers: ArrayLike<number>; shape: readonly number[] } {
+  if (!Array.isArray(values) || !Array.isArray(values[0])) {
+    const numbers = checkedNumbers(values, "Values");
+    return { numbers, shape: [numbers.length] };
+  }
+  const shape: number[] = [];
+  for (let first: unknown = values; Array.isArray(first); first = first[0]) {
+    shape.push(first.length);
+    if (shape.length > MOST_AXES) throw new ShapeError(`Values are nested more than ${MOST_AXES} deep`);
+  }
+  const numbers: number[] = [];
+  const gather = (list: unknown, depth: number, place: string): void => {
+    if (!Array.isArray(list) || list.length !== shape[depth]) {
+      throw new ShapeError(
+        `Values${place} should be a list of ${shape[depth]}, as the first is, and are ${show(list)}`,
+      );
+    }
+    if (depth < shape.length - 1) {
+      for (const [index, inner] of list.entries()) gather(inner, depth + 1, `${place}[${index}]`);
+    } else {
+      const row = checkedNumbers(list, `Values${place}`);
+      for (let index = 0; index < row.length; index++) numbers.push(row[index]!);
+    }
+  };
+  gather(values, 0, "");
+  return { numbers, shape };
+}
+
 /** Row numbers as the core takes them. @throws ArgumentError for one that is not a whole number from 0 to below `rows` */
 export function checkedIndices(indices: ArrayLike<number>, rows: number): Int32Array {
   return convert(Int32Array, indices, (index, place) => {
     if (!Number.isInteger(index) || index < 0 || index >= rows) {
-      throw new ArgumentError(`Index ${index} at place ${place} is not one of the ${rows} rows`);
+      throw new ArgumentError(`Index ${index} at place ${place} is not one of the ${rows} places`);
     }
   });
 }

@@ -12,11 +12,8 @@ export function multiply(
   const tiles = Math.ceil(rows / 4);
   const panels = Math.ceil(columns / 8);
   const stride = panels * 8;
-  const activationBytes = tiles * 4 * depth * 4;
-  const weightBytes = stride * depth * 4;
-  core.borrow(activationBytes + weightBytes + tiles * 4 * stride * 4, (activations) => {
-    const weights = activations + activationBytes;
-    const results = weights + weightBytes;
+  const sizes = { activations: tiles * 16 * depth, weights: stride * depth * 4, results: tiles * 16 * stride };
+  core.borrow(sizes, ({ activations, weights, results }) => {
     core.kernels.packRowsF32(a, activations, rows, depth, 0, tiles);
     core.kernels.packTransposedF32(b, depth, columns, weights);
     core.kernels.matmulF32(activations, weights, results, stride * 4, rows, depth, 0, panels, 0);

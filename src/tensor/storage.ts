@@ -1,16 +1,29 @@
 /** The memory of a tensor and its views: given back when the last of them lets go. */
 import type { Core } from "../core/core.ts";
+import { MemoryError } from "../errors.ts";
+
+/** Stretches that are held, and their bytes: what to look at when memory runs out. */
+const alive = { count: 0, bytes: 0 };
 
 /** A stretch of the core's memory with a count of the tensors that look at it. */
 export class Storage {
   readonly core: Core;
   readonly pointer: number;
+  readonly #byteLength: number;
   #holders = 1;
 
-  /** @throws MemoryError */
+  /** @throws MemoryError that says how many tensors are alive */
   constructor(core: Core, byteLength: number) {
     this.core = core;
-    this.pointer = core.allocate(byteLength);
+    this.#byteLength = byteLength;
+    try {
+      this.pointer = core.allocate(byteLength);
+    } catch (cause) {
+      const { count, bytes } = alive;
+      throw new MemoryError(`${(cause as Error).message}; ${count} tensors of ${bytes} bytes are alive`, { cause });
+    }
+    alive.count++;
+    alive.bytes += byteLength;
   }
 
   /** One holder more. */
@@ -22,6 +35,9 @@ export class Storage {
   /** One holder less. */
   release(): void {
     this.#holders--;
-    if (this.#holders === 0) this.core.free(this.pointer);
+    if (this.#holders > 0) return;
+    alive.count--;
+    alive.bytes -= this.#byteLength;
+    this.core.free(this.pointer);
   }
 }

@@ -1,6 +1,7 @@
-/** The minimal tensor: an address in the core's memory, a shape and a type; every operation is a kernel of the core. */
+/** The minimal tensor: an address in the core's memory, a shape and a type. Products, norms and rotations are kernels of the core. */
 import type { Core } from "../core/core.ts";
 import { defaultCore } from "../core/default-core.ts";
+import { disposeSymbol } from "../dispose.ts";
 import { ArgumentError, DisposedError, MemoryError, ShapeError } from "../errors.ts";
 import { writeRotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
@@ -11,11 +12,17 @@ import {
   checkedShape,
   elementsOf,
   lastAxis,
+  nestedNumbers,
   sameShape,
 } from "./arguments.ts";
+import { checkedRanges, type Range } from "./arrange.ts";
+import { combine, type Operator } from "./elementwise.ts";
 import { multiply } from "./multiply.ts";
+import { type Reduction, reduce } from "./reduce.ts";
 import { checkedOptions, frequenciesOf, type RotationOptions } from "./rotation.ts";
+import { enter } from "./scope.ts";
 import { Storage } from "./storage.ts";
+import { broadcastShape, checkedAxis, eachRow, stridesOf } from "./strides.ts";
 
 /** What a tensor's elements are: four bytes each. */
 export type TensorType = "f32" | "i32";
@@ -26,11 +33,19 @@ export type RotaryEmbeddingOptions = RotationOptions & {
   readonly attentionFactor?: number | undefined;
 };
 
+/** Numbers in lists of lists, as deep as there are axes. */
+export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
+
 /**
  * Numbers in row-major order. Operations make new tensors and leave their operands as they are; memory is held until
- * `dispose()`, which every tensor needs, views too. Using a disposed tensor throws DisposedError.
+ * `dispose()`, which every tensor needs, views too: `using` and `scope` do it by themselves. Using a disposed tensor throws DisposedError.
  */
 export class Tensor {
+  static {
+    // Bundlers give the class another name where its own stands in it.
+    Object.defineProperty(Tensor, "name", { value: "Tensor" });
+  }
+
   readonly #shape: readonly number[];
   readonly #type: TensorType;
   #storage: Storage | undefined;
@@ -40,6 +55,7 @@ export class Tensor {
     this.#storage = storage;
     this.#shape = Object.freeze([...shape]);
     this.#type = type;
+    enter(this);
   }
 
   /** Lengths of the axes, outermost first; no axes for a scalar. */
@@ -53,13 +69,15 @@ export class Tensor {
 
   /**
    * A copy of `values`: i32 for an Int32Array, f32 for anything else.
-   * @param shape at most 64 axes; one of length 0 leaves no elements, and the others still have to be addressable
-   * @throws ShapeError when there are not as many values as the shape has places; ArgumentError for values that are no
+   * @param shape at most 64 axes; one of length 0 leaves no elements, and the others still have to be addressable. Without it that of the
+   * lists that `values` are
+   * @throws ShapeError when there are not as many values as the shape has places, or lists are ragged; ArgumentError for values that are no
    * numbers; MemoryError; UnsupportedError where `loadCore()` must be awaited first
    */
-  static from(values: ArrayLike<number>, shape: readonly number[]): Tensor {
-    const lengths = checkedShape(shape);
-    const numbers = checkedNumbers(values, "Values");
+  static from(values: ArrayLike<number> | NestedNumbers, shape?: readonly number[]): Tensor {
+    const nested = shape === undefined ? nestedNumbers(values) : undefined;
+    const lengths = checkedShape(nested?.shape ?? shape);
+    const numbers = nested?.numbers ?? checkedNumbers(values, "Values");
     const elements = elementsOf(lengths);
     if (numbers.length !== elements) {
       throw new ShapeError(`${numbers.length} values do not fill the shape [${lengths}], which has ${elements} places`);
@@ -130,22 +148,99 @@ export class Tensor {
   }
 
   /**
-   * Rows along the first axis, in the order of `indices`, of which one may stand more than once.
-   * @returns [indices, ...]
+   * What stands at places of an axis, in the order of `indices`, of which one may stand more than once.
+   * @param axis the first by default; negative ones count from the last
+   * @returns the shape with as many places on the axis as there are indices
    * @throws ArgumentError for an index that is negative, too high or not whole; ShapeError for a scalar
    */
-  gather(indices: ArrayLike<number> | Tensor): Tensor {
+  gather(indices: ArrayLike<number> | Tensor, axis = 0): Tensor {
     const numbers = Tensor.#numbersOf(indices, "Indices");
-    const storage = this.#live("gather");
-    const [rows, ...rest] = this.#shape;
-    if (rows === undefined) throw new ShapeError("gather takes rows along the first axis, and a scalar has none");
-    const list = checkedIndices(numbers, rows);
-    return Tensor.#compute([list.length, ...rest], this.#type, (target, core) =>
-      core.borrow(list.byteLength, (pointer) => {
-        core.i32(pointer, list.length).set(list);
-        core.kernels.gatherRows(storage.pointer, pointer, target, list.length, elementsOf(rest) * 4);
+    const { pointer } = this.#live("gather");
+    if (this.#shape.length === 0) throw new ShapeError("gather takes places of an axis, and a scalar has none");
+    const { outer, length, inner, along } = this.#split(axis, "gather");
+    const list = checkedIndices(numbers, length);
+    return Tensor.#compute(this.#shape.with(along, list.length), this.#type, (target, core) =>
+      core.borrow({ places: list.byteLength }, ({ places }) => {
+        core.i32(places, list.length).set(list);
+        for (let row = 0; row < outer; row++) {
+          const [from, to] = [pointer + row * length * inner * 4, target + row * list.length * inner * 4];
+          core.kernels.gatherRows(from, places, to, list.length, inner * 4);
+        }
       }),
     );
+  }
+
+  /**
+   * The tensor with its axes in another order.
+   * @param axes which axis comes first, second and so on; the reverse by default
+   * @throws ArgumentError for what does not name every axis once
+   */
+  transpose(axes: readonly number[] = this.#shape.map((_, axis) => this.#shape.length - 1 - axis)): Tensor {
+    const source = this.#live("transpose");
+    const count = this.#shape.length;
+    const order = Array.isArray(axes) ? axes.map((axis) => checkedAxis(axis, count, "transpose")) : [];
+    if (order.length !== count || new Set(order).size !== count) {
+      throw new ArgumentError(`transpose takes each of ${count} axes once, not ${show(axes)}`);
+    }
+    const strides = stridesOf(this.#shape);
+    return this.#rearranged(
+      source,
+      order.map((axis) => this.#shape[axis]!),
+      order.map((axis) => strides[axis]!),
+      0,
+    );
+  }
+
+  /**
+   * A part of the tensor.
+   * @param ranges for each axis from the first `[from, end]`, which count from the axis's end where they are negative, as in
+   * `Array.slice`; null, and axes that are left out, stand for the whole axis
+   * @throws ArgumentError for ranges that are none; ShapeError for more of them than there are axes
+   */
+  slice(...ranges: readonly Range[]): Tensor {
+    const source = this.#live("slice");
+    const bounds = checkedRanges(ranges, this.#shape);
+    const strides = stridesOf(this.#shape);
+    const first = bounds.reduce((sum, [from], axis) => sum + from * strides[axis]!, 0);
+    return this.#rearranged(
+      source,
+      bounds.map(([from, end]) => end - from),
+      strides,
+      first,
+    );
+  }
+
+  /**
+   * Tensors of one type, one behind the other along an axis.
+   * @param axis the first by default; negative ones count from the last
+   * @throws ArgumentError for no tensors; ShapeError when they differ in type or in another axis
+   */
+  static concat(tensors: readonly Tensor[], axis = 0): Tensor {
+    if (!Array.isArray(tensors) || tensors.length === 0) {
+      throw new ArgumentError(`concat takes a list of tensors, not ${show(tensors)}`);
+    }
+    const parts = tensors.map((part) => Tensor.#operand(part, "concat"));
+    const sources = parts.map((part) => part.#live("concat"));
+    const [{ type, shape }] = parts as [Tensor];
+    const { along, outer } = parts[0]!.#split(axis, "concat");
+    for (const part of parts) {
+      if (part.type !== type) throw new ShapeError(`concat takes tensors of one type, not ${type} and ${part.type}`);
+      if (part.shape.length === shape.length && sameShape(part.shape.with(along, 0), shape.with(along, 0))) continue;
+      throw new ShapeError(
+        `concat along axis ${along} takes shapes that agree in the others, not [${shape}] and [${part.shape}]`,
+      );
+    }
+    const length = parts.reduce((sum, part) => sum + part.shape[along]!, 0);
+    return Tensor.#compute(shape.with(along, length), type, (target, core) => {
+      let to = target;
+      for (let row = 0; row < outer; row++) {
+        for (const [index, part] of parts.entries()) {
+          const bytes = part.byteLength / outer;
+          core.bytes(to, bytes).set(core.bytes(sources[index]!.pointer + row * bytes, bytes));
+          to += bytes;
+        }
+      }
+    });
   }
 
   /**
@@ -182,15 +277,47 @@ export class Tensor {
     return this.#turn(distances, checkedOptions(options, ["theta", "inverseFrequencies"]), 1, "rerotate");
   }
 
-  /** The sum with a tensor of the same shape. @throws ShapeError, ArgumentError as `matmul` */
-  add(other: Tensor): Tensor {
-    const [left, right] = [this.#floats("add"), Tensor.#operand(other, "add").#floats("add")];
-    if (!sameShape(this.#shape, other.#shape)) {
-      throw new ShapeError(`add takes two tensors of one shape, not [${this.#shape}] and [${other.#shape}]`);
-    }
-    return Tensor.#compute(this.#shape, "f32", (target, core) =>
-      core.kernels.add(left.pointer, right.pointer, target, elementsOf(this.#shape)),
-    );
+  /**
+   * The sum with a tensor or number; shapes are broadcast as NumPy does it. Two i32 give i32, of which only the lowest 32 bits
+   * are kept; with an f32, or a number that is no int32, the result is f32.
+   * @throws ShapeError when the shapes do not go together; ArgumentError for what is neither tensor nor number; MemoryError
+   */
+  add(other: Tensor | number): Tensor {
+    return this.#combine("add", other);
+  }
+
+  /** The difference. @throws as `add` */
+  subtract(other: Tensor | number): Tensor {
+    return this.#combine("subtract", other);
+  }
+
+  /** The product of elements. @throws as `add` */
+  multiply(other: Tensor | number): Tensor {
+    return this.#combine("multiply", other);
+  }
+
+  /** The quotient of elements: f32, whatever the operands are. @throws as `add` */
+  divide(other: Tensor | number): Tensor {
+    return this.#combine("divide", other);
+  }
+
+  /**
+   * The sum along an axis, which is gone then, or of all elements; of i32 its lowest 32 bits.
+   * @param axis negative ones count from the last
+   * @throws ArgumentError for an axis that there is not
+   */
+  sum(axis?: number): Tensor {
+    return this.#reduce("sum", axis);
+  }
+
+  /** The mean: f32, NaN of no elements. @throws as `sum` */
+  mean(axis?: number): Tensor {
+    return this.#reduce("mean", axis);
+  }
+
+  /** The largest element; a NaN is the largest of all. @throws as `sum`; ShapeError where there are no elements */
+  max(axis?: number): Tensor {
+    return this.#reduce("max", axis);
   }
 
   /** Softmax along the last axis; -infinity has the weight 0. @throws ShapeError for a scalar */
@@ -227,6 +354,25 @@ export class Tensor {
     this.#storage = undefined;
   }
 
+  /** For `using`. */
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Tensor";
+  }
+
+  /** Type, shape, and whether it has been disposed. */
+  toString(): string {
+    return `Tensor ${this.#type} [${this.#shape.join(", ")}]${this.#storage ? "" : ", disposed"}`;
+  }
+
+  /** What Node's, Deno's and Bun's consoles print. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   /** A tensor of a checked shape that `write` fills, unless it has no elements; freed again when that fails. */
   static #compute(shape: readonly number[], type: TensorType, write: (target: number, core: Core) => void): Tensor {
     const elements = elementsOf(checkedShape(shape));
@@ -251,15 +397,83 @@ export class Tensor {
     const frequencies = frequenciesOf(options, headSize);
     const source = this.#floats(operation);
     const rows = elementsOf(this.#shape.slice(0, -1));
+    const sizes = { rotations: distances.length * frequencies.length * 8, indices: rows * 4 };
     return Tensor.#compute(this.#shape, "f32", (target, core) =>
-      core.borrow(distances.length * frequencies.length * 8 + rows * 4, (rotations) => {
-        const indices = rotations + distances.length * frequencies.length * 8;
+      core.borrow(sizes, ({ rotations, indices }) => {
         writeRotationRows(core, rotations, distances.length, (row) => distances[row]!, frequencies, factor);
         core.i32(indices, rows).set(Int32Array.from({ length: rows }, (_, row) => row % places));
         core.bytes(target, this.byteLength).set(core.bytes(source.pointer, this.byteLength));
         core.kernels.turnRows(target, rows, headSize, frequencies.length, rotations, indices);
       }),
     );
+  }
+
+  #combine(operator: Operator, other: Tensor | number): Tensor {
+    const left = this.#live(operator);
+    const right = typeof other === "number" ? other : Tensor.#operand(other, operator).#live(operator);
+    const [shape, type] =
+      typeof other === "number"
+        ? ([this.#shape, this.#type === "i32" && (other | 0) === other ? "i32" : "f32"] as const)
+        : ([
+            broadcastShape(this.#shape, other.#shape, operator),
+            this.#type === other.#type ? this.#type : "f32",
+          ] as const);
+    return Tensor.#compute(shape, operator === "divide" ? "f32" : type, (target, core) => {
+      const a = core[this.#type](left.pointer, elementsOf(this.#shape));
+      const to = core[operator === "divide" ? "f32" : type](target, elementsOf(shape));
+      if (typeof other === "number") {
+        const b = type === "i32" ? Int32Array.of(other) : Float32Array.of(other);
+        combine(operator, { elements: a, shape: this.#shape }, { elements: b, shape: [] }, shape, to);
+      } else if (
+        operator === "add" &&
+        type === "f32" &&
+        this.#type === other.#type &&
+        sameShape(this.#shape, other.#shape)
+      ) {
+        core.kernels.add(left.pointer, (right as Storage).pointer, target, to.length);
+      } else {
+        const b = core[other.#type]((right as Storage).pointer, elementsOf(other.#shape));
+        combine(operator, { elements: a, shape: this.#shape }, { elements: b, shape: other.#shape }, shape, to);
+      }
+    });
+  }
+
+  #reduce(reduction: Reduction, axis: number | undefined): Tensor {
+    const source = this.#live(reduction);
+    const whole = { outer: 1, length: elementsOf(this.#shape), inner: 1, along: 0 };
+    const { outer, length, inner, along } = axis === undefined ? whole : this.#split(axis, reduction);
+    if (reduction === "max" && length === 0)
+      throw new ShapeError(`max of the shape [${this.#shape}] has no elements to choose from`);
+    const shape = axis === undefined ? [] : this.#shape.toSpliced(along, 1);
+    const type = reduction === "mean" ? "f32" : this.#type;
+    return Tensor.#compute(shape, type, (target, core) => {
+      const elements = core[this.#type](source.pointer, elementsOf(this.#shape));
+      reduce(reduction, elements, [outer, length, inner], core[type](target, outer * inner));
+    });
+  }
+
+  /** The elements at `first` and on, walked through by strides. */
+  #rearranged(source: Storage, shape: readonly number[], strides: readonly number[], first: number): Tensor {
+    return Tensor.#compute(shape, this.#type, (target, core) => {
+      const from = core.i32(source.pointer, elementsOf(this.#shape));
+      const to = core.i32(target, elementsOf(shape));
+      const [length, step] = [shape.at(-1) ?? 1, strides.at(-1) ?? 1];
+      let place = 0;
+      eachRow(shape, [strides], ([start]) => {
+        for (let index = 0; index < length; index++) to[place++] = from[first + start! + index * step]!;
+      });
+    });
+  }
+
+  /** The shape as what comes before an axis, the axis, and what comes behind. */
+  #split(axis: number, operation: string) {
+    const along = checkedAxis(axis, this.#shape.length, operation);
+    return {
+      along,
+      outer: elementsOf(this.#shape.slice(0, along)),
+      length: this.#shape[along]!,
+      inner: elementsOf(this.#shape.slice(along + 1)),
+    };
   }
 
   #floats(operation: string): Storage {

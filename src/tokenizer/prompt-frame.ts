@@ -14,7 +14,7 @@ const separator = "\n\n";
 const probe = " \t\n";
 
 /** The text that a template puts around one user message. */
-interface Frame {
+interface FrameText {
   readonly head: string;
   readonly tail: string;
   /** Whether the template cuts white space off the message's beginning, and end. */
@@ -30,10 +30,20 @@ export interface DocumentEnd {
   readonly given: number;
 }
 
+/** What stands around a document and a question in a model's prompt. */
+export interface Frame {
+  /** Tokens before a document. */
+  readonly head: Int32Array;
+  /** Tokens after a question: the end of the turn and the beginning of the answer. */
+  readonly tail: Int32Array;
+  /** The tokens of a question behind a document: an empty line, the question as plain text, the tail. */
+  question(text: string): Int32Array;
+}
+
 /** The prompt of one user message that is a document, an empty line and a question. */
-export class PromptFrame {
+export class PromptFrame implements Frame {
   readonly #tokenizer: Tokenizer;
-  readonly #frame: Frame;
+  readonly #frame: FrameText;
   /** What stands before the head's text. */
   readonly #start: readonly number[];
 
@@ -198,7 +208,7 @@ export class DocumentEncoder {
   }
 }
 
-function frameOf(template: ChatTemplate): Frame {
+function frameOf(template: ChatTemplate): FrameText {
   const mark = `${documentMark}${separator}${questionMark}`;
   const around = (content: string): [string, string] => {
     const rendered = template.render([{ role: "user", content }], { addGenerationPrompt: true }).split(mark);

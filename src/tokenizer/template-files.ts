@@ -16,8 +16,8 @@ export async function readChatTemplates(files: FolderSet): Promise<ReadonlyMap<s
     const text = await readText(from, file);
     return text === undefined || isWebPage(text) ? [] : [[name, text] as const];
   };
-  const { names, files: inside } = await files.folder(folderName);
-  const others = [...(names ?? commonNames)].filter((file) => file.endsWith(".jinja")).sort();
+  const inside = await files.folder(folderName);
+  const others = [...((await inside.names()) ?? commonNames)].filter((file) => file.endsWith(".jinja")).sort();
   const found = await Promise.all([
     read(files, "chat_template.jinja", "default"),
     ...others.map((file) => read(inside, file, file.slice(0, -".jinja".length))),

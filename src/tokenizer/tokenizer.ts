@@ -99,14 +99,14 @@ export class Tokenizer {
     return joined([encoder.push(text, options), encoder.end()]);
   }
 
-  /** The tokens of a plain text in steps of some milliseconds each, for a caller who lets other work go on in between. */
+  /** @internal The tokens of a plain text in steps of some milliseconds each, for a caller who lets other work go on in between. */
   *encodeInSteps(text: string): Generator<Int32Array, void, void> {
     const encoder = this.encoder();
     yield* encoder.pushInSteps(text);
     yield* encoder.endInSteps();
   }
 
-  /** An encoder for a text that comes in pieces. */
+  /** @internal An encoder for a text that comes in pieces. */
   encoder(): StreamEncoder {
     return new StreamEncoder(this.#pipeline);
   }

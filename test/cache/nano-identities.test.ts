@@ -150,23 +150,22 @@ test("two forks fed different text do not see each other: the bits are those of 
 });
 
 test("a question's own run leaves no trace in cache, positions or memory", () => {
-  const { core, decoder } = model;
+  const { core, decoder } = model.engine;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const question = tokens.subarray(1000, 1023);
   const cache = new KeyValueCache(pool, layers, kvHeads, "contiguous");
-  decoder.forward(cache, { text: tokens.subarray(0, 150), hidden: true });
+  decoder.forward(cache, { text: tokens.subarray(0, 150) });
   const [before, pages] = [contents(cache), cache.pages];
   const bits = () => pages.map((page) => core.bytes(page, pool.pageBytes).slice());
   const bitsBefore = bits();
   const room = Math.ceil(150 / PAGE_ENTRIES) * PAGE_ENTRIES;
-  core.borrow(layers * kvHeads * room * 4, (scores) => {
+  core.borrow({ scores: layers * kvHeads * room * 4 }, ({ scores }) => {
     core.f32(scores, layers * kvHeads * room).fill(0);
     const target = (layer: number, head: number) => scores + (layer * kvHeads + head) * room * 4;
     decoder.forward(cache, {
       text: new Int32Array(0),
       questions: [question, tokens.subarray(7, 8)],
       scoring: { target, factors: undefined },
-      hidden: true,
     });
     // And it did look: every list has an entry that some token of a question attends to.
     for (let list = 0; list < layers * kvHeads; list++) {
@@ -183,23 +182,24 @@ test("a question's own run leaves no trace in cache, positions or memory", () =>
 });
 
 test("questions behind a text change no bit of what the text leaves, and run as they would alone", () => {
-  const { core, decoder } = model;
+  const { core, decoder } = model.engine;
   const pool = new PagePool(core, f32Pages(core, decoder.layout.head));
   const [text, questions] = [tokens.subarray(0, 130), [tokens.subarray(600, 611), tokens.subarray(700, 740)]];
   const [with_, without] = [0, 1].map(() => new KeyValueCache(pool, layers, kvHeads, "contiguous")) as [
     KeyValueCache,
     KeyValueCache,
   ];
-  decoder.forward(with_, { text, questions, hidden: true });
-  const last = [decoder.logits(129, 1), decoder.logits(140, 1), decoder.logits(180, 1)];
-  decoder.forward(without, { text, hidden: true });
+  const size = model.config.vocabularySize;
+  const logits = decoder.forward(with_, { text, questions, logits: { first: 129, count: 52 } });
+  const last = [0, 11, 51].map((row) => logits.slice(row * size, (row + 1) * size));
+  const alone = decoder.forward(without, { text, logits: { first: 126, count: 4 } });
   assertSame(contents(with_), contents(without));
-  assertSame(decoder.logits(129, 1), last[0]);
+  assertSame(alone.slice(-size), last[0]);
   // A question's last token sees the text and the question, nothing of the other question.
   for (const [index, question] of questions.entries()) {
     const fork = without.fork();
-    decoder.forward(fork, { text: question, hidden: true });
-    assertNear(last[index + 1]!, decoder.logits(question.length - 1, 1), () => TOLERANCE, `question ${index}`);
+    const own = decoder.forward(fork, { text: question, logits: { first: question.length - 1, count: 1 } });
+    assertNear(last[index + 1]!, own, () => TOLERANCE, `question ${index}`);
     fork.dispose();
   }
   for (const cache of [with_, without]) cache.dispose();

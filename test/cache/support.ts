@@ -1,9 +1,11 @@
 /** A cache beside a plain list of what it should hold, for the tests of the cache. */
 import * as assert from "uvu/assert";
-import { HEAD_ENTRY_BYTES, KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
+import { KeyValueCache, type Scheme } from "../../src/cache/cache.ts";
 import { PAGE_ENTRIES, PAGE_SHIFT } from "../../src/cache/page-form.ts";
 import type { PagePool } from "../../src/cache/pages.ts";
 import type { Axis } from "../../src/core/axis.ts";
+import { HeadRecord } from "../../src/core/layouts.ts";
+import { bytesOf } from "../../src/core/words.ts";
 import type { RotaryFrequencies } from "../../src/rotary/frequencies.ts";
 import type { RotationRows } from "../../src/rotary/rotation-rows.ts";
 import { assertNear, assertSame, largestMagnitude } from "../support/assertions.ts";
@@ -75,7 +77,7 @@ export class Mirror {
     const { core, headSize } = this.#pool;
     const table = this.cache.reserve(rows, 0);
     for (const [index, entries] of this.heads.entries()) {
-      const [pages, length, base] = core.u32(table + index * HEAD_ENTRY_BYTES, 3) as unknown as [
+      const [pages, length, base] = core.u32(table + index * bytesOf(HeadRecord), 3) as unknown as [
         number,
         number,
         number,

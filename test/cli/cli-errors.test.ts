@@ -1,6 +1,6 @@
 /** Whatever is wrong with a command is said in one line, with exit code 1; a reader that has had enough is no error. */
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -16,16 +16,39 @@ test.after(() => rmSync(folder, { recursive: true }));
 const empty = join(folder, "empty.txt");
 writeFileSync(empty, "");
 const damaged = join(folder, "damaged.gguf");
+const zip = join(folder, "words.docx");
+writeFileSync(zip, "PK\x03\x04 and so on");
+const link = join(folder, "link.txt");
+symlinkSync(`${page.documentPath}.txt`, link);
 writeFileSync(damaged, "GGUF\x03\0\0\0 and nothing more");
 
 const ask = (...words: string[]) => ["ask", "Who?", "--document", `${page.documentPath}.txt`, ...words];
 
 const cases: [words: string[], message: RegExp][] = [
   [["frob"], /unknown command 'frob'/],
-  [["ask", "Who?"], /--document/],
+  [["ask", "Who?"], /input is empty.*FILE/],
+  [["ask", ""], /question is empty/],
+  [["ask", "  ", `${page.documentPath}.txt`], /question is empty/],
+  [["ask", `${page.documentPath}.txt`], /no question/],
+  [["ask", "Who?", "stroy.txt"], /stroy\.txt cannot be read: there is no such file/],
+  [["ask", "Who?", "./stroy"], /\.\/stroy cannot be read: there is no such file/],
+  [ask(`${page.documentPath}.txt`), /page\.txt is given twice/],
+  [ask("--document", `${page.documentPath}.txt`), /page\.txt is given twice/],
+  [ask(link), /page\.txt is given twice: .*link\.txt is the same file/],
+  [["ask", "Who?", folder], /siskin-cli-.* is a folder: name the files in it/],
+  [["ask", "Who?", "dist/core.wasm"], /core\.wasm is no text but binary data \(byte 0 is 0\)/],
+  [["ask", "Who?", zip], /words\.docx is no text but a ZIP archive/],
+  [["ask", "--questions", empty, `${page.documentPath}.txt`], /empty\.txt holds no question/],
+  [
+    ["ask", "Who?", "examples/documents/story.txt", "--whole"],
+    /story\.txt takes 15897 tokens.* 4096: leave out --whole/,
+  ],
+  [ask("--whole", "--budget", "64"), /--whole.*--budget/],
+  [ask("--not-found", "2"), /--not-found.*from 0 to 1/],
+  [ask("--max-tokens", "0"), /--max-tokens.*'0'/],
   [["ask", "--document", empty], /no question/],
   [["ask", "Who?", "--open", join(folder, "none")], /none cannot be read/],
-  [["ask", "Who?", "--open", damaged], /capsule/],
+  [["ask", "Who?", "--open", damaged], /damaged\.gguf: .*capsule/],
   [["ask", "Who?", "--open", damaged, "--scheme", "original"], /--scheme.*--open/],
   [ask("--budget", "3000", "--chunk", "1000", "--save", folder), /cannot be written/],
   [ask("--bugdet", "3"), /unknown option '--bugdet'.*--budget/],
@@ -35,16 +58,16 @@ const cases: [words: string[], message: RegExp][] = [
   [ask("--budget", "5000"), /5000.*window has 4096/],
   [["ask", "Who?", "--document", "examples/documents/story.txt", "--scheme", "original"], /15897.*window of 4096/],
   [ask("--press", "best"), /no press "best".*finch.*siskin/],
-  [ask("--press", "adakv"), /adakv press needs its parameter press/],
+  [ask("--press", "adakv"), /adakv needs its option press/],
   [ask("--scheme", "stale"), /--scheme.*stale.*contiguous, original/],
   [ask("--threads", "0"), /--threads.*'0'/],
-  [ask("--model", join(folder, "none")), /none.*config\.json/],
+  [ask("--model", join(folder, "none")), /none: there is no such file or folder/],
   [ask("--model", join(folder, "none.gguf")), /none\.gguf.*no such file/],
   [ask("--model", damaged), /damaged\.gguf.*(byte|ends|truncated)/],
   [["ask", "Who?", "--document", join(folder, "none.txt")], /none\.txt cannot be read/],
-  [["ask", "Who?", "--document", folder], /cannot be read/],
-  [["ask", "Who?", "--document", empty], /document is empty/],
-  [["ask", "Who?", "--document", "-"], /document is empty/],
+  [["ask", "Who?", "--document", folder], /is a folder/],
+  [["ask", "Who?", "--document", empty], /empty\.txt is empty/],
+  [["ask", "Who?", "--document", "-"], /input is empty/],
   [["eval", "--tasks", "riddle"], /"riddle".*needle, keys/],
   [["eval", "--methods", "best"], /"best".*finch.*siskin/],
   [["eval", "--lengths", "1000,,2000"], /--lengths.*a,b,c/],

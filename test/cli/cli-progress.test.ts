@@ -52,8 +52,8 @@ function reading(always: boolean): (at: (milliseconds: number) => void) => void 
 
 test("one line on a terminal, taken away by the last word", () => {
   assert.equal(written(120, reading(false)), [
-    "\r\x1b[Kread 512 of 2,048 tokens, 1,024 tokens/s, 512 cache entries in 4.2 MB",
-    "\r\x1b[Kread 2,048 of 2,048 tokens, 788 tokens/s, 512 cache entries in 4.2 MB",
+    "\r\x1b[Kread 512 of 2,048 tokens, 1,024 tokens/s, 512 cache entries in 4.2 MB, 2 s left",
+    "\r\x1b[Kread 2,048 of 2,048 tokens, 788 tokens/s, 512 cache entries in 4.2 MB, 0 s left",
     "\r\x1b[K",
     "read 2,048 tokens in 2.6 s, 788 tokens/s; 512 cache entries in 4.2 MB; memory at most 83.0 MB\n",
   ]);
@@ -66,9 +66,33 @@ test("cut to a narrow terminal", () => {
 test("nothing elsewhere, unless asked for: then a line now and then", () => {
   assert.equal(written(undefined, reading(false)), []);
   assert.equal(written(undefined, reading(true)), [
-    "read 2,048 of 2,048 tokens, 788 tokens/s, 512 cache entries in 4.2 MB\n",
+    "read 2,048 of 2,048 tokens, 788 tokens/s, 512 cache entries in 4.2 MB, 0 s left\n",
     "read 2,048 tokens in 2.6 s, 788 tokens/s; 512 cache entries in 4.2 MB; memory at most 83.0 MB\n",
   ]);
+});
+
+test("an evaluation: what is left, by the time that those measured now have taken", () => {
+  const lines = written(120, (at) => {
+    const progress = new Progress(false);
+    for (const [fresh, seconds] of [
+      [0, 1],
+      [2, 3],
+      [2, 240],
+      [2, 8000],
+    ] as const) {
+      at(seconds * 1000);
+      progress.measuring(4, 10, fresh, seconds, "siskin");
+    }
+  });
+  assert.equal(
+    lines.map((line) => line.slice(4)),
+    [
+      "4 of 10 measured; siskin",
+      "4 of 10 measured, 9 s left; siskin",
+      "4 of 10 measured, 12 min left; siskin",
+      "4 of 10 measured, 6.7 h left; siskin",
+    ],
+  );
 });
 
 test("an aborted reading leaves no line; a stream's length is not known", () => {

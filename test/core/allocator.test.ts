@@ -162,20 +162,21 @@ test("a core lends memory and takes it back after an error too", () => {
   const core = makeCore();
   assert.is(core.allocate(1) % 64, 0);
   assert.is(
-    core.borrow(100, (pointer) => {
-      assert.is(core.bytesInUse, 64 + 128);
-      core.f32(pointer, 25).fill(1);
+    core.borrow({ left: 100, right: 40 }, ({ left, right }) => {
+      assert.is(core.bytesInUse, 64 + 128 + 64);
+      assert.is(right, left + 128);
+      core.f32(left, 25).fill(1);
       return 7;
     }),
     7,
   );
   assert.throws(() =>
-    core.borrow(100, () => {
+    core.borrow({ all: 100 }, () => {
       throw new Error("inside");
     }),
   );
   assert.is(core.bytesInUse, 64);
-  assert.is(core.peakBytes, 192);
+  assert.is(core.peakBytes, 256);
 });
 
 test.run();

@@ -1,7 +1,8 @@
 /** A layer for the core's attention with keys and values of every head in pages, and what it should compute, in f64. */
-import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../../src/core/attention-layer.ts";
 import type { Core } from "../../src/core/core.ts";
+import { LayerRecord } from "../../src/core/layouts.ts";
 import { Tape } from "../../src/core/tape.ts";
+import { bitsOf, bytesOf, writeRecord } from "../../src/core/words.ts";
 import { place } from "../support/core.ts";
 import type { normals } from "../support/random.ts";
 
@@ -98,9 +99,9 @@ export class AttentionCase {
       statistics: place(core, new Float32Array(rows * this.queryHeads * 2)),
       scores: before.map((_, head) => scoreLists[sharedScores ? 0 : head]!),
     };
-    this.record = core.allocate(ATTENTION_LAYER_BYTES);
+    this.record = core.allocate(bytesOf(LayerRecord));
     const tablePointer = place(core, Uint32Array.from(table));
-    writeAttentionLayer(core, this.record, {
+    writeRecord(core, this.record, LayerRecord, {
       queries: this.pointers.queries,
       keys: this.pointers.keys,
       values: this.pointers.values,
@@ -112,14 +113,14 @@ export class AttentionCase {
       group,
       headSize,
       pageShift,
-      scale: 1 / Math.sqrt(headSize),
+      scale: bitsOf(1 / Math.sqrt(headSize)),
       statistics: scoring === "none" ? 0 : this.pointers.statistics,
       scores: place(core, Uint32Array.from(this.pointers.scores)),
       factors: scoring === "summed" ? place(core, this.factors) : 0,
       stored: tablePointer,
       rotations: 0,
       shortRotations: 0,
-      keyFactor: 1,
+      keyFactor: bitsOf(1),
     });
     this.#scratch = core.allocate(core.kernels.scratchBytes(headSize));
     this.#state = core.allocate(64);

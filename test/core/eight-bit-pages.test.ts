@@ -1,9 +1,10 @@
 /** Pages of the 8-bit cache in both builds: what is written, moved and expanded, and one row's attention over them. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ATTENTION_LAYER_BYTES, writeAttentionLayer } from "../../src/core/attention-layer.ts";
 import type { Core } from "../../src/core/core.ts";
+import { LayerRecord } from "../../src/core/layouts.ts";
 import { Tape } from "../../src/core/tape.ts";
+import { bitsOf, bytesOf, writeRecord } from "../../src/core/words.ts";
 import { assertNear, assertSame, largestMagnitude, ROUNDING } from "../support/assertions.ts";
 import { builds, guarded, makeCore, place } from "../support/core.ts";
 import { normals } from "../support/random.ts";
@@ -187,7 +188,7 @@ function attention(
   const [keys, values] = [draw(longest * heads * headSize, 2), draw(longest * heads * headSize)];
   const queries = draw(heads * group * headSize, 2);
   const outputs = place(core, new Float32Array(queries.length));
-  const record = core.allocate(ATTENTION_LAYER_BYTES);
+  const record = core.allocate(bytesOf(LayerRecord));
   const scale = 1 / Math.sqrt(headSize);
   const address = {
     keys: place(core, keys),
@@ -213,7 +214,7 @@ function attention(
   // Each head takes its own last entries of the batch: one append for each, the others' lengths standing still.
   for (const [head, length] of lengths.entries()) {
     core.u32(table, heads * 4).set(lists.flatMap((list) => [list, length, 0, 0]));
-    writeAttentionLayer(core, record, {
+    writeRecord(core, record, LayerRecord, {
       ...address,
       queries: address.queries,
       keys: address.keys + head * headSize * 4,
@@ -225,14 +226,14 @@ function attention(
       group,
       headSize,
       pageShift: PAGE_SHIFT,
-      scale,
+      scale: bitsOf(scale),
       statistics: 0,
       scores: 0,
       factors: 0,
       stored: table + head * 16,
       rotations: long,
       shortRotations: short,
-      keyFactor: 1,
+      keyFactor: bitsOf(1),
     });
     // One KV head's rows lie side by side when it is the only one.
     const own = (list: Float32Array) =>
@@ -244,14 +245,15 @@ function attention(
         }),
       );
     const [ownKeys, ownValues] = [own(keys), own(values)];
-    core.u32(record + 4, 2).set([ownKeys, ownValues]);
+    core.u32(record + LayerRecord.keys * 4, 1)[0] = ownKeys;
+    core.u32(record + LayerRecord.values * 4, 1)[0] = ownValues;
     run(2, (tape) => tape.append("q8", record, length));
     core.free(ownKeys);
     core.free(ownValues);
   }
   core.u32(table, heads * 4).set(lists.flatMap((list, head) => [list, lengths[head]!, 0, 0]));
-  core.u32(record + 28, 1)[0] = heads;
-  core.u32(record + 60, 1)[0] = table;
+  core.u32(record + LayerRecord.kvHeads * 4, 1)[0] = heads;
+  core.u32(record + LayerRecord.stored * 4, 1)[0] = table;
 
   let single: Float32Array | undefined;
   for (const threads of [1, 2, 5]) {

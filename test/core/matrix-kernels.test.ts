@@ -119,7 +119,7 @@ for (const build of builds) {
         const weights = draw(columns * depth);
         const panels = Math.ceil(columns / 8);
         const packedWeights = core.allocate(panels * 8 * depth * 4);
-        core.borrow(weights.byteLength, (source) => {
+        core.borrow({ source: weights.byteLength }, ({ source }) => {
           core.f32(source, weights.length).set(weights);
           kernels.packF32(source, columns, depth, packedWeights);
         });

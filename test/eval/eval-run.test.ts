@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ArgumentError, FormatError } from "../../src/errors.ts";
+import { parseCorpus } from "../../src/eval/corpus.ts";
 import { evaluate } from "../../src/eval/evaluate.ts";
 import { cellsOf, type Grid } from "../../src/eval/grid.ts";
 import { methodNames, methodOf } from "../../src/eval/methods.ts";
@@ -31,10 +32,14 @@ const grid: Grid = {
 };
 
 test("an answer's score is the part of the expected answers that it contains", () => {
-  assert.is(scoreAnswer("It is 1234567.", ["1234567"]), 1);
-  assert.is(scoreAnswer("It is 1234568.", ["1234567"]), 0);
-  assert.is(scoreAnswer("FINN okafor", ["Finn Okafor"]), 1);
-  assert.is(scoreAnswer("1, 3 and 5", ["1", "2", "3", "4"]), 0.5);
+  const right = (answer: string, answers: string[], match: "all" | "any" = "all") =>
+    scoreAnswer(answer, { answers, match }).right;
+  assert.is(right("It is 1234567.", ["1234567"]), 1);
+  assert.is(right("It is 1234568.", ["1234567"]), 0);
+  assert.is(right("FINN okafor", ["Finn Okafor"]), 1);
+  assert.is(right("1, 3 and 5", ["1", "2", "3", "4"]), 0.5);
+  assert.is(right("1, 3 and 5", ["1", "2", "3", "4"], "any"), 1);
+  assert.is(right("7", ["1", "2"], "any"), 0);
 });
 
 test("evidence is counted in every layer and head", () => {
@@ -64,8 +69,24 @@ test("cells combine every list; the whole cache is measured once", () => {
   assert.is(cells.filter(({ method }) => method === "all").length, 2);
   assert.is(cells.filter(({ method }) => method === "siskin").length, 2 * 2 * 2);
   assert.is(new Set(cells.map((cell) => JSON.stringify(cell))).size, cells.length);
+  // Neither baseline depends on what is known, and the passage not on a budget; a file's questions have no length.
+  const beside = cellsOf({
+    ...grid,
+    tasks: ["questions", "needle"],
+    methods: ["passage", "bm25"],
+    budgets: [64, 128],
+    questions: ["known", "unknown"],
+  });
+  assert.equal(
+    beside.map(({ task, length, method, kept }) => [task, length, method, kept?.budget]).slice(0, 6),
+    [undefined, 64].flatMap((budget) =>
+      ["paragraph", "article", "collection"].map((task) => [task, undefined, budget ? "bm25" : "passage", budget]),
+    ),
+  );
+  assert.is(beside.length, 3 * 3 + 3);
+  assert.is(cellsOf({ ...grid, tasks: ["ruler"], methods: ["all"] }).length, 11);
   assert.throws(
-    () => cellsOf({ ...grid, tasks: ["riddle" as "needle"] }),
+    () => cellsOf({ ...grid, tasks: ["riddle"] }),
     (error: unknown) => error instanceof ArgumentError && /"riddle".*needle, keys/.test(error.message),
   );
   assert.throws(
@@ -76,44 +97,63 @@ test("cells combine every list; the whole cache is measured once", () => {
 
 test("siskin keeps the needle and finds it, the latest entries alone do not; a stopped run goes on", async () => {
   const folder = await mkdtemp(join(tmpdir(), "siskin-eval-"));
-  const cells = cellsOf(grid);
+  const cells = cellsOf({ ...grid, methods: [...grid.methods, "passage", "bm25"] });
   const abort = new AbortController();
   const first = evaluate(model, cells, {
-    samples: 2,
+    documents: 2,
     seed: 5,
     folder,
     signal: abort.signal,
-    onProgress: (done) => done === 2 && abort.abort(),
+    onProgress: (done) => done === 3 && abort.abort(),
   });
   await first.then(
     () => assert.unreachable(),
     (error) => assert.is(error.name, "AbortError"),
   );
-  const path = join(folder, "cells.jsonl");
+  const path = join(folder, "documents.jsonl");
   const lines = (await readFile(path, "utf8")).trim().split("\n");
-  assert.is(lines.length, 2);
+  assert.is(lines.length, 3);
   // The second run takes what stands there: a figure that no measurement gives comes back. The last line was cut off.
-  const altered = JSON.stringify({ ...JSON.parse(lines[0]!), seconds: 12345 });
-  await writeFile(path, `${altered}\n${lines[1]!.slice(0, 50)}`);
-  const results = await evaluate(model, cells, { samples: 2, seed: 5, folder });
-  assert.is(results[0]!.seconds, 12345);
+  const { key, attempt } = JSON.parse(lines[0]!);
+  const altered = JSON.stringify({ key, attempt: { ...attempt, seconds: 12345 } });
+  await writeFile(path, `${altered}\n${lines[1]}\n${lines[2]!.slice(0, 50)}`);
+  const counted: number[] = [];
+  const results = await evaluate(model, cells, {
+    documents: 2,
+    seed: 5,
+    folder,
+    onProgress: (_done, total, fresh) => counted.push(total, fresh),
+  });
+  assert.equal(counted.slice(-2), [2 * cells.length, 2 * cells.length - 2]);
+  assert.ok(results[0]!.seconds > 12345);
   assert.equal(
-    results.map(({ cell, right, evidence, entries }) => [cell.method, right, evidence === 1, entries > 800]),
+    results.map(({ cell, documents, right, evidence, entries }) => [
+      cell.method,
+      documents,
+      right,
+      evidence === 1,
+      entries > 800,
+    ]),
     [
-      ["all", 1, true, true],
-      ["siskin", 1, true, false],
-      ["streamingllm", 0, false, false],
+      ["all", 2, 1, true, true],
+      ["siskin", 2, 1, true, false],
+      ["streamingllm", 2, 0, false, false],
+      ["passage", 2, 1, false, false],
+      ["bm25", 2, 1, false, false],
     ],
   );
   assert.is(results[1]!.entries, 128);
-  assert.equal(JSON.parse(await readFile(join(folder, "results.json"), "utf8")), results);
+  assert.ok(results[3]!.entries < 64 && results[4]!.entries < 140 && results[4]!.evidence === undefined);
+  assert.equal(JSON.parse(await readFile(join(folder, "results.json"), "utf8")), JSON.parse(JSON.stringify(results)));
   assert.is(await readFile(join(folder, "results.md"), "utf8"), markdownTables(results));
   assert.is(await readFile(join(folder, "results.svg"), "utf8"), plot(results));
-  // Another seed is measured anew.
-  const other = await evaluate(model, cells.slice(0, 1), { samples: 1, seed: 4, folder });
-  assert.is.not(other[0]!.seconds, 12345);
+  // More documents take those that are there; another seed is measured anew.
+  const more = await evaluate(model, cells.slice(0, 1), { documents: 3, seed: 5, folder });
+  assert.ok(more[0]!.documents === 3 && more[0]!.seconds > 12345);
+  const other = await evaluate(model, cells.slice(0, 1), { documents: 1, seed: 4, folder });
+  assert.ok(other[0]!.seconds < 12345);
   await writeFile(path, "broken\n");
-  await evaluate(model, cells, { samples: 1, seed: 5, folder }).then(
+  await evaluate(model, cells, { documents: 1, seed: 5, folder }).then(
     () => assert.unreachable(),
     (error) => assert.ok(error instanceof FormatError && error.byteOffset === 0),
   );
@@ -122,14 +162,14 @@ test("siskin keeps the needle and finds it, the latest entries alone do not; a s
 
 test("the same seed gives the same figures", async () => {
   const cells = cellsOf({ ...grid, methods: ["finch"], tasks: ["records"] });
-  const [one] = await evaluate(model, cells, { samples: 2, seed: 5 });
-  const [two] = await evaluate(model, cells, { samples: 2, seed: 5 });
+  const [one] = await evaluate(model, cells, { documents: 2, seed: 5 });
+  const [two] = await evaluate(model, cells, { documents: 2, seed: 5 });
   assert.equal({ ...one, seconds: 0 }, { ...two, seconds: 0 });
 });
 
 test("an 8-bit cache is measured and named so", async () => {
   const cells = cellsOf({ ...grid, methods: ["siskin"], cache: "q8" });
-  const results = await evaluate(model, cells, { samples: 1, seed: 5 });
+  const results = await evaluate(model, cells, { documents: 1, seed: 5 });
   assert.is(results[0]!.right, 1);
   for (const text of [markdownTables(results), plot(results)]) assert.match(text, /siskin, 8-bit cache/);
 });
@@ -137,7 +177,7 @@ test("an 8-bit cache is measured and named so", async () => {
 test("a ratio is removed in one pass, with the question in it when it is known", async () => {
   const methods = ["siskin", "snapkv", "knorm"];
   const cells = cellsOf({ ...grid, methods, budgets: [], ratios: [0.75], questions: ["known", "unknown"] });
-  const measured = await evaluate(model, cells, { samples: 2, seed: 5 });
+  const measured = await evaluate(model, cells, { documents: 2, seed: 5 });
   for (const { cell, entries } of measured) {
     assert.ok(Math.abs(entries - 225) < 12, `${cell.method} ${cell.question}: ${entries}`);
   }
@@ -155,6 +195,34 @@ test("every method has a press, and a name that is not there is refused with tho
   );
 });
 
+test("the questions of a file: SQuAD's figures, and no more of them than there are", async () => {
+  const corpus = parseCorpus(
+    JSON.stringify({
+      context: `${"It was a long and quiet day. ".repeat(30)}One of the special magic numbers for old-ship is: 7654321.`,
+      question: "What is the special magic number for old-ship mentioned in the provided text?",
+      answer: "7654321",
+    }),
+    "a.json",
+  );
+  const cells = cellsOf({ ...grid, tasks: ["paragraph", "collection"], methods: ["all", "siskin", "passage", "bm25"] });
+  const measured = await evaluate(model, cells, { documents: 9, seed: 5, corpus });
+  for (const { documents, right, exact, f1 } of measured) {
+    assert.equal([documents, right], [1, 1]);
+    // Words around the number cost precision, and with it the exact match.
+    assert.ok(f1! > 0 && f1! <= 1 && exact === Number(f1 === 1), `${exact} ${f1}`);
+  }
+  const table = markdownTables(measured);
+  assert.match(table, /^### Questions of the file, question known\n/);
+  assert.match(
+    table,
+    /\| siskin \| 128 \| 128 \| 100% \(21-100\) \| 100% \(21-100\) \| \*\*100% \(34-100\)\*\* \| \d+% \| \d+% \| 100% \| 2 \|/,
+  );
+  await evaluate(model, cells, { documents: 1, seed: 5 }).then(
+    () => assert.unreachable(),
+    (error) => assert.ok(error instanceof ArgumentError && /--questions FILE/.test(error.message)),
+  );
+});
+
 /** Results of made-up figures. */
 const results: Result[] = cellsOf({
   ...grid,
@@ -163,20 +231,29 @@ const results: Result[] = cellsOf({
   budgets: [64, 256],
 }).map((cell, index) => ({
   cell,
-  samples: 4,
+  documents: 4,
   right: cell.task === "needle" ? 0.5 : 0.25,
   evidence: index / 10,
   entries: cell.kept?.budget ?? 900,
   seconds: 1,
 }));
 
-test("a table has a row for each method and budget, with the mean over the tasks", () => {
+test("a table has a row for each method and budget, with intervals and the mean over the documents", () => {
   const [heading, , header, , ...rows] = markdownTables(results).trim().split("\n");
   assert.is(heading, "### 900 tokens, question known");
-  assert.is(header, "| method | kept | entries | needle | keys | right | evidence kept |");
+  assert.is(header, "| method | kept | entries | needle | keys | right | evidence kept | n |");
   assert.is(rows.length, 5);
-  assert.is(rows[0], "| all | all | 900 | 50% | 25% | **38%** | 5% |");
-  assert.is(rows[2], "| siskin | 256 | 256 | 50% | 25% | **38%** | 45% |");
+  assert.is(rows[0], "| all | all | 900 | 50% (15-85) | 25% (5-70) | **38% (14-69)** | 5% | 8 |");
+  assert.is(rows[2], "| siskin | 256 | 256 | 50% (15-85) | 25% (5-70) | **38% (14-69)** | 45% | 8 |");
+});
+
+test("bold is what the documents cannot tell from the best", () => {
+  const of = (method: string, right: number) => ({ ...results[0]!, cell: { ...results[0]!.cell, method }, right });
+  const table = (documents: number) =>
+    markdownTables([of("a", 0.9), of("b", 0.8), of("c", 0.2)].map((result) => ({ ...result, documents })));
+  // Of 40 documents 80% are 65 to 90%, 90% are 77 to 96%; of 400 76 to 84% and 87 to 93%.
+  assert.equal(table(40).match(/\| [abc] .*\*\*.*\|/g)?.length, 2);
+  assert.equal(table(400).match(/\| [abc] .*\*\*.*\|/g)?.length, 1);
 });
 
 test("a plot is well-formed XML with a line for each method and a point for each budget", () => {

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ArgumentError, FormatError, UnsupportedError } from "../../src/errors.ts";
-import { type Fetch, fetchSource } from "../../src/formats/fetch-source.ts";
+import { fetchSource } from "../../src/formats/fetch-source.ts";
 import { dataSource, readText, recordFiles, urlFiles } from "../../src/formats/file-set.ts";
 import { fileSource, folderFiles } from "../../src/formats/file-source.ts";
+import type { Fetch } from "../../src/formats/request.ts";
 import { type ByteSource, blobSource, bytesSource, withPrefix } from "../../src/formats/source.ts";
 import { streamSource } from "../../src/formats/stream-source.ts";
 import { choppedStream, formatFault } from "../support/files.ts";
@@ -33,7 +34,7 @@ async function read(source: ByteSource, offset: number, length: number): Promise
 
 const kinds: Record<string, () => ByteSource | Promise<ByteSource>> = {
   bytes: () => bytesSource("data", data),
-  buffer: () => bytesSource("data", data.slice().buffer),
+  buffer: () => dataSource("data", data.slice().buffer),
   blob: () => blobSource("data", new Blob([data.subarray(0, 1234), data.subarray(1234)])),
   stream: () => streamSource("data", choppedStream(data, 300, seededRandom(1))),
   fetched: async () => (await fetchSource("http://host/data", { fetch: async () => new Response(data.slice()) }))!,

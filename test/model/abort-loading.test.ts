@@ -121,7 +121,7 @@ const nonsense: [unknown, typeof SiskinError, RegExp][] = [
   ["data:text/plain,hello", SiskinError, /ends early/],
   ["nowhere/m.gguf", UnsupportedError, /nowhere\/m\.gguf: there is no such file/],
   ["a\0b.gguf", UnsupportedError, /cannot be opened/],
-  ["package.json", SiskinError, /config\.json: cannot be opened|has no config\.json/],
+  ["package.json", SiskinError, /^package\.json: is not a GGUF file/],
   [{ "config.json": 5 }, ArgumentError, /config\.json: a file is a Blob, bytes/],
   [{ "m.gguf": null }, ArgumentError, /m\.gguf: a file is a Blob, bytes/],
   [{}, SiskinError, /has no config\.json/],

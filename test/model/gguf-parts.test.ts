@@ -10,33 +10,19 @@ import { FormatError } from "../../src/errors.ts";
 import { ArgumentError, loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { assertSame } from "../support/assertions.ts";
 import { type GgufValue, text, u32 } from "../support/files.ts";
-import { ggufKeys, ggufTensors, tinyGguf, tinyModel, writeGguf } from "../support/tiny-model.ts";
+import { ggufPart, partName } from "../support/split-models.ts";
+import { ggufTensors, tinyGguf, tinyModel } from "../support/tiny-model.ts";
 
 const test = suite("GGUF in parts");
 const tokens = [72, 101, 108, 108, 111];
 const tiny = tinyModel();
 const all = [...ggufTensors(tiny)];
 
-const partName = (index: number, count = 3) =>
-  `tiny-${String(index + 1).padStart(5, "0")}-of-${String(count).padStart(5, "0")}.gguf`;
-
-/** Part `index` of 3: the first has the metadata, and all say which they are. */
-function part(
+const part = (
   index: number,
-  tensors = all.slice(index * 7, index < 2 ? (index + 1) * 7 : undefined),
-  keys: Readonly<Record<string, GgufValue | undefined>> = {},
-): Uint8Array<ArrayBuffer> {
-  return writeGguf(
-    {
-      ...(index === 0 ? ggufKeys(tiny) : {}),
-      "split.no": u32(index),
-      "split.count": u32(3),
-      "split.tensors.count": u32(all.length),
-      ...keys,
-    },
-    Object.fromEntries(tensors),
-  );
-}
+  tensors?: typeof all,
+  keys?: Readonly<Record<string, GgufValue | undefined>>,
+): Uint8Array<ArrayBuffer> => ggufPart(tiny, index, tensors, keys);
 
 const parts = (): Record<string, Uint8Array<ArrayBuffer>> =>
   Object.fromEntries([2, 0, 1].map((index) => [partName(index), part(index)]));

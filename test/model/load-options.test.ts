@@ -13,7 +13,7 @@ const wrong: [unknown, RegExp][] = [
   [null, /^The options of loadModel should be an object and are null$/],
   ["q8", /^The options of loadModel should be an object and are "q8"$/],
   [{ weigths: "q8" }, /^loadModel has no option "weigths"; did you mean weights\?$/],
-  [{ cache: "q8" }, /^loadModel has no option "cache"; it has weights, onProgress, signal, threads, core$/],
+  [{ cache: "q8" }, /^loadModel has no option "cache"; it has weights, onProgress, signal, threads, hub, core$/],
   [{ weights: "q5" }, /^weights should be "auto", "f32", "q8", "q4" and is "q5"$/],
   [{ weights: null }, /^weights should be .* and is null$/],
   [{ onProgress: 5 }, /^onProgress should be a function and is 5$/],

@@ -5,9 +5,9 @@ import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
 import { FormatError, loadModel, type ModelSource } from "../../src/runtimes/node.ts";
 import { likeliest } from "../../src/session/sampling.ts";
+import { llamaGguf } from "../../tools/llama-gguf.ts";
 import { assertNear } from "../support/assertions.ts";
 import { familyNames, familyRecords, familySource } from "../support/families.ts";
-import { makeNanoGguf } from "../support/nano-gguf.ts";
 import { needs } from "../support/needs.ts";
 import { smolLM2 } from "../support/shared.ts";
 
@@ -75,7 +75,7 @@ for (const name of familyNames.filter((name) => !supported.includes(name))) {
 for (const type of ["Q8_0", "Q4_0"] as const) {
   test(`nano in ${type}`, async () => {
     const tensors = readSafetensors(readFileSync("test/fixtures/gguf/nano.safetensors"));
-    const model = await loadModel(await makeNanoGguf(type), { weights: "f32" });
+    const model = await loadModel(await llamaGguf("models/nano", type), { weights: "f32" });
     const session = model.createSession();
     assertNear(session.prefill(tensors.i32("tokens")), tensors.f32(`${type}.logits`), () => TOLERANCE);
     model.dispose();

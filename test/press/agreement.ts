@@ -1,6 +1,6 @@
 /** Prints docs/presses.md: every method, its paper, its parameters, and how far it is from the recorded runs of kvpress. */
-import { readFileSync } from "node:fs";
-import { methods, pressNames } from "../../src/press/registry.ts";
+import { definitions } from "../../src/press/registry.ts";
+import type { Setting } from "../../src/press/settings.ts";
 import {
   impose,
   isRecorded,
@@ -22,17 +22,6 @@ interface Agreement {
   scores: number | undefined;
   kept: number;
   logits: number | undefined;
-}
-
-const registry = readFileSync("src/press/registry.ts", "utf8");
-
-/** The first line of a method's file: what it is, and its paper. */
-function paperOf(name: string): string {
-  const factory = new RegExp(`^  ${name}: (?:method|over)\\(\\(?(\\w+)`, "m").exec(registry)?.[1];
-  const known = factory === "{" || factory === "presses" || !factory ? name : factory;
-  const file = new RegExp(`import \\{[^}]*\\b${known}\\b[^}]*\\} from "\\./([^"]+)"`).exec(registry)?.[1];
-  if (file === undefined) throw new Error(`No file is imported for ${name}`);
-  return /\/\*\*\s+(?:\* )?(.*?)\s*(?:\*\/|\n)/.exec(readFileSync(`src/press/${file}`, "utf8"))![1]!;
 }
 
 /** kvpress's classes whose names are not the methods'. */
@@ -77,6 +66,7 @@ for (const run of Object.keys(repeats)) {
   agreements.set(method, measure(run, before));
 }
 
+const own = definitions.filter(({ ownBudget }) => ownBudget).map(({ name }) => `\`${name}\``);
 const figure = (value: number | undefined) => (value === undefined ? "-" : value === 0 ? "0" : value.toExponential(1));
 const percent = (part: number) => (part === 1 ? "all" : `${(100 * part).toFixed(2)}%`);
 console.log(`# Methods of compression
@@ -88,13 +78,13 @@ recorded sets imposed. f32 itself leaves 1e-4 of a logit uncertain.
 
 | name | method | parameters | runs | scores | kept | logits |
 |---|---|---|--:|--:|--:|--:|`);
-for (const name of pressNames) {
-  const parameters = Object.entries(methods[name].parameters)
-    .map(([parameter, need]) => (need === "required" ? `*${parameter}*` : parameter))
+for (const { name, paper, settings } of definitions) {
+  const parameters = Object.entries<Setting>(settings)
+    .map(([parameter, { need }]) => (need === "required" ? `*${parameter}*` : parameter))
     .join(", ");
   const { runs: count, scores, kept, logits } = agreements.get(name) ?? { runs: 0, scores: undefined, kept: undefined };
   const measured = [count || "-", figure(scores), kept === undefined ? "-" : percent(kept), figure(logits)];
-  console.log(`| \`${name}\` | ${[paperOf(name), parameters, ...measured].join(" | ")} |`);
+  console.log(`| \`${name}\` | ${[`${paper}.`, parameters, ...measured].join(" | ")} |`);
 }
 const rerotated = agreements.get("");
 if (rerotated) {
@@ -118,8 +108,8 @@ session.prefill(contextTokens, { press: snapKV({ windowSize: 64, kernelSize: 5 }
 session.positions(layer, head); // what was kept; session.prefill(questionTokens) then gives the question's logits
 \`\`\`
 
-\`ratio\`, \`budget\` or \`bytes\` says how much to keep. Methods that say so themselves take none of them, as in kvpress: \`cam\`, \`composed\`,
-\`compressionratiodecoding\`, \`decoding\`, \`dms\`, \`duoattention\`, \`perlayer\`, \`simlayer\` and \`think\`. A pass too short for a method is
+\`ratio\`, \`budget\` or \`bytes\` says how much to keep. Methods that say so themselves take none of them, as in kvpress:
+${own.slice(0, -1).join(", ")} and ${own.at(-1)}. A pass too short for a method is
 refused, as there; only the end of a document that is read in chunks may be shorter than a window, which is then as long as the chunk.
 
 Any of them reads documents in chunks too, but for \`kvcompose\`, \`lukv\`, and \`chunk\` over a method that looks at queries, which need a whole pass. \`kvzip\`,

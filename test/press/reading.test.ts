@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import { finch, loadModel, type QuestionPress, type Scheme, type Session, siskin } from "../../src/runtimes/node.ts";
+import { finch, loadModel, type ModelPress, type Scheme, type Session, siskin } from "../../src/runtimes/node.ts";
 import { assertNear } from "../support/assertions.ts";
 
 const test = suite("reading");
@@ -38,7 +38,7 @@ const heads = Array.from(
   (_, index) => [Math.floor(index / kvHeads), index % kvHeads] as const,
 );
 
-function pressOf({ granularity, lead, trail, schedule }: Run["settings"]): QuestionPress {
+function pressOf({ granularity, lead, trail, schedule }: Run["settings"]): ModelPress {
   const reach = { before: lead, after: trail };
   return granularity === "sharpest" ? siskin({ reach }) : finch({ granularity, schedule, reach });
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Scheme } from "../../src/cache/cache.ts";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import type { OptionalBudget } from "../../src/press/budget.ts";
+import type { Budget } from "../../src/press/budget.ts";
 import type { PassPress, ScorePress, StepsPress } from "../../src/press/press.ts";
 import { loadModel } from "../../src/runtimes/node.ts";
 import type { Model } from "../../src/session/model.ts";
@@ -69,7 +69,7 @@ export function recordedSets(run: string, name: string): Int32Array[][] {
 export interface Repeat {
   /** Makes the press; `spy` hears the scores of the press that it is given. */
   readonly press: (spy: (press: ScorePress) => ScorePress) => PassPress | StepsPress;
-  readonly budget?: OptionalBudget;
+  readonly budget?: Budget;
   readonly scheme?: Scheme;
 }
 
@@ -98,7 +98,7 @@ export function repeat(run: string, { press, budget, scheme }: Repeat): { sessio
   session.prefill(textOf(run).read, {
     press: press(spy),
     ...(budget ?? (ratio === null ? {} : { ratio })),
-  } as { press: PassPress } & OptionalBudget);
+  } as { press: PassPress } & Budget);
   return { session, scores };
 }
 

@@ -1,4 +1,4 @@
 /** Takes the `node` of the test runtimes off the path of npm's scripts, which would else run by it and not by the user's own. */
 import { rmSync } from "node:fs";
 
-rmSync("node_modules/.bin/node", { force: true });
+rmSync(new URL("../../node_modules/.bin/node", import.meta.url), { force: true });

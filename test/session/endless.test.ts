@@ -82,7 +82,7 @@ test("settings that cannot be are named", async () => {
   const session = model.createSession();
   for (const [options, message] of [
     [{ every: 0 }, /every should be a positive whole number and is 0/],
-    [{ budget: 1.5 }, /budget should be a positive whole number and is 1.5/],
+    [{ budget: 1.5 }, /budget should be a positive whole number of entries and is 1.5/],
   ] as const) {
     let thrown: Error | undefined;
     await session

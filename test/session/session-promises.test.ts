@@ -194,7 +194,7 @@ test("any method that reads chunks reads a document of any length", async () => 
     if (decodes.includes(name) || whole.includes(name)) continue;
     const inner = wrappers.includes(name) ? { press: "knorm" } : {};
     const method = press(name as string, { ...inner, ...settings[name] });
-    const own = method.kind !== "question" && method.ownBudget;
+    const own = method.ownBudget;
     for (const length of [0, 1, 2, 3, 5, 13, 30, 31, 32, 61]) {
       const one = session();
       await one
@@ -290,7 +290,11 @@ test("a press that says itself how much it keeps takes no budget, and one budget
     "ArgumentError",
     /no option "budgets"; did you mean budget\?/,
   );
-  await refused(() => one.read("x", { ratio: 0.5 } as never), "ArgumentError", /read has no option "ratio"/);
+  await refused(
+    () => one.read("x", { ratios: 0.5 } as never),
+    "ArgumentError",
+    /read has no option "ratios"; did you mean ratio\?/,
+  );
   await refused(() => gather(one.ask("x", { max_tokens: 3 } as never)), "ArgumentError", /did you mean maxTokens\?/);
   assert.throws(() => model.createSession({ contextsize: 5 } as never), /did you mean contextSize\?/);
 });

@@ -14,8 +14,8 @@ interface PlantedDocument {
   checkAnswers(given: readonly string[]): void;
 }
 
-function planted(name: string): PlantedDocument {
-  const documentPath = resolve(`test/fixtures/documents/${name}`);
+function planted(path: string): PlantedDocument {
+  const documentPath = resolve(path);
   const description = JSON.parse(readFileSync(`${documentPath}.json`, "utf8"));
   const facts: { question: string; answer: string }[] = description.questions;
   return {
@@ -33,7 +33,9 @@ function planted(name: string): PlantedDocument {
 }
 
 /** Of 3,463 tokens, with eight facts. */
-export const { documentPath, tokenCount, questions, answers, checkAnswers } = planted("chapter");
+export const { documentPath, tokenCount, questions, answers, checkAnswers } = planted(
+  "test/fixtures/documents/chapter",
+);
 
 /** The chapter's first 959 tokens, with five of the facts: for what needs no more. */
-export const page = planted("page");
+export const page = planted("examples/documents/page");

@@ -49,4 +49,14 @@ export class Dice {
   pick<T>(items: readonly T[]): T {
     return items[this.whole(0, items.length - 1)]!;
   }
+
+  /** The items in another order (Fisher and Yates). */
+  shuffled<T>(items: readonly T[]): T[] {
+    const result = [...items];
+    for (let last = result.length - 1; last > 0; last--) {
+      const other = this.whole(0, last);
+      [result[last], result[other]] = [result[other]!, result[last]!];
+    }
+    return result;
+  }
 }

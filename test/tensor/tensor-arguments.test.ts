@@ -8,7 +8,7 @@ import { assertNear } from "../support/assertions.ts";
 import { integers } from "../support/random.ts";
 
 const test = suite("tensor arguments");
-test.before(loadCore);
+test.before(() => loadCore());
 
 /** Bytes that a tensor of so many elements holds. */
 const bytesOf = (elements: number) => Math.max(64, Math.ceil(elements / 16) * 64);

@@ -17,7 +17,7 @@ const keep = (tensor: Tensor) => {
 const tensorOf = (values: ArrayLike<number>, shape: readonly number[]) => keep(Tensor.from(values, shape));
 const random = (...shape: number[]) => tensorOf(draw(shape.reduce((a, b) => a * b, 1)), shape);
 
-test.before(loadCore);
+test.before(() => loadCore());
 test.after.each(() => {
   for (const tensor of made.splice(0)) tensor.dispose();
   assert.is(defaultCore().bytesInUse, 0);

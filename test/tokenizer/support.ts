@@ -5,8 +5,8 @@ import { openGguf } from "../../src/formats/gguf.ts";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
 import { bytesSource } from "../../src/formats/source.ts";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { llamaKeys } from "../../tools/llama-gguf.ts";
 import { makeGguf } from "../support/files.ts";
-import { nanoKeys } from "../support/nano-gguf.ts";
 
 export interface Fixture {
   strings: {
@@ -52,7 +52,7 @@ export function nano(): Tokenizer {
 
 /** Nano's tokenizer as a GGUF file holds it. */
 export async function nanoFromGguf(): Promise<Tokenizer> {
-  const { metadata } = await openGguf(bytesSource("nano.gguf", makeGguf({ keys: nanoKeys() })));
+  const { metadata } = await openGguf(bytesSource("nano.gguf", makeGguf({ keys: llamaKeys("models/nano") })));
   return Tokenizer.fromGguf((key) => metadata.get(key), "nano.gguf");
 }
 

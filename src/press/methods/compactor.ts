@@ -1,42 +1,41 @@
-/** Compactor: Calibrated Query-Agnostic KV Cache Compression with Approximate Leverage Scores (Chari and Van Durme 2025, arXiv 2507.08143). */
-
-import type { ScorePress } from "../press.ts";
-import { checkWhole, evenLength } from "../tools/check.ts";
-import { wholePassPress } from "../tools/course.ts";
+/** Compactor, by leverage and non-causal attention together. */
+import { definePress, type OptionsOf } from "../define.ts";
+import { number, optional, whole } from "../settings.ts";
+import { evenLength } from "../tools/check.ts";
 import { equalScores } from "../tools/each-head.ts";
 import { largestOf } from "../tools/vectors.ts";
 import { slice } from "../wrappers/chunk.ts";
-import { type LeverageOptions, leverageScore } from "./leverage.ts";
-import { type NonCausalAttentionOptions, nonCausalAttention } from "./non-causal-attention.ts";
+import { leverageScore } from "./leverage.ts";
+import { nonCausalAttention } from "./non-causal-attention.ts";
 
-/** Settings of the press. */
-export interface CompactorOptions extends LeverageOptions, NonCausalAttentionOptions {
-  /** First entries that are always kept. */
-  readonly sinkSizeStart?: number;
-  /** Newest entries that are always kept. */
-  readonly sinkSizeEnd?: number;
-  /** Weight of the leverage; the part that is removed when not given. */
-  readonly blending?: number;
-}
+export type CompactorOptions = OptionsOf<typeof compactor>;
 
-/**
- * An entry's score is its non-causal attention plus its leverage.
- * @throws ArgumentError for settings that cannot be
- */
-export function compactor(options: CompactorOptions = {}): ScorePress {
-  const { sinkSizeStart = 8, sinkSizeEnd = 4, chunkSize = 256, sketchDimension = 48, blending } = options;
-  checkWhole({ sinkSizeStart, sinkSizeEnd }, 0);
-  const leverage = leverageScore({ ...options, sketchDimension });
-  const attention = nonCausalAttention({ chunkSize });
-  return wholePassPress("compactor", (entries, target) => {
-    const length = evenLength(entries, "compactor");
+/** An entry's score is its non-causal attention plus its leverage. */
+export const compactor = definePress({
+  name: "compactor",
+  paper:
+    "Compactor: Calibrated Query-Agnostic KV Cache Compression with Approximate Leverage Scores (Chari and Van Durme 2025, arXiv 2507.08143)",
+  options: {
+    ...leverageScore.definition.settings,
+    ...nonCausalAttention.definition.settings,
+    /** First entries that are always kept. */
+    sinkSizeStart: whole(8, 0),
+    /** Newest entries that are always kept. */
+    sinkSizeEnd: whole(4, 0),
+    /** Weight of the leverage; the part that is removed when not given. */
+    blending: optional(number),
+  },
+  wholePass: true,
+  score: (layer, { sinkSizeStart, sinkSizeEnd, blending, chunkSize, ...sketching }, target) => {
+    const length = evenLength(layer, "compactor");
     const first = Math.min(sinkSizeStart, length);
     const last = Math.min(sinkSizeEnd, length - first);
-    if (first + last >= length) return equalScores(entries);
-    const inner = slice(entries, first, length - last);
-    const leverages = leverage.score(inner, target);
-    const scores = attention.score(inner, target).map((list, head) => {
-      const weight = blending ?? target.ratio(entries, head);
+    if (first + last >= length) return equalScores(layer);
+    const inner = slice(layer, first, length - last);
+    const leverages = leverageScore(sketching).score(inner, target);
+    const attended = nonCausalAttention({ chunkSize }).score(inner, target);
+    const scores = attended.map((list, head) => {
+      const weight = blending ?? target.ratio(layer, head);
       return list.map((score, i) => score + weight * leverages[head]![i]!);
     });
     const top = largestOf(scores);
@@ -45,5 +44,5 @@ export function compactor(options: CompactorOptions = {}): ScorePress {
       result.set(list, first);
       return result;
     });
-  });
-}
+  },
+});

@@ -1,69 +1,55 @@
-/** CurDKV: Value-Guided KV Compression for LLMs via Approximated CUR Decomposition (Sengupta et al. 2025, arXiv 2509.15038). */
-import { ArgumentError } from "../../errors.ts";
-import { show } from "../../show.ts";
-import type { ScorePress } from "../press.ts";
-import { checkWhole } from "../tools/check.ts";
+/** CurDKV, by the norms of keys and values among their neighbours. */
+import { definePress, type OptionsOf } from "../define.ts";
+import { choice, flag, number, whole } from "../settings.ts";
 import { eachHead } from "../tools/each-head.ts";
 import { rowDots } from "../tools/vectors.ts";
 import { normal } from "./random.ts";
 
-/** Settings of the press. */
-export interface CurOptions {
-  /** First entries that are always kept. */
-  readonly numSinks?: number;
-  /** What a score is made of: the leverage of key or value, their mean, or their product. */
-  readonly leverageType?: "key" | "value" | "kv_avg" | "kv_product";
-  /** Whether keys and values are first projected to 20 random dimensions. */
-  readonly useRandomLeverage?: boolean;
-  /** Whether leverages are relative to the entry's window. */
-  readonly useLocalApproximation?: boolean;
-  /** Entries of a window. */
-  readonly localWindowSize?: number;
-  /** Equal seeds give equal projections. */
-  readonly seed?: number;
-}
+export type CurOptions = OptionsOf<typeof cur>;
 
 /** Dimensions of the random projection. */
 const PROJECTED = 20;
 
-/**
- * An entry's score is the squared norm of its key and of its value, as a part of its neighbours'.
- * @throws ArgumentError for settings that cannot be
- */
-export function cur(options: CurOptions = {}): ScorePress {
-  const { numSinks = 4, leverageType = "kv_product", useRandomLeverage = false } = options;
-  const { useLocalApproximation = true, localWindowSize = 16, seed = 0 } = options;
-  checkWhole({ numSinks }, 0);
-  checkWhole({ localWindowSize }, 1);
-  const blend = combinations[leverageType];
-  if (!blend)
-    throw new ArgumentError(
-      `leverageType should be one of ${Object.keys(combinations).join(", ")} and is ${show(leverageType)}`,
-    );
-  return {
-    kind: "score",
-    name: "cur",
-    score: (entries) => {
-      const next = normal(seed + entries.layer);
-      const { headSize } = entries;
-      const projection = useRandomLeverage
-        ? Float32Array.from({ length: PROJECTED * headSize }, () => next() / Math.sqrt(PROJECTED))
-        : undefined;
-      const leverages = (rows: Float32Array) => {
-        const projected = projection ? entries.multiply(rows, projection, headSize) : rows;
-        const squares = rowDots(projected, projected, projection ? PROJECTED : headSize);
-        return useLocalApproximation ? localParts(squares, localWindowSize) : squares;
-      };
-      return eachHead(entries, (head) => {
-        const ofKeys = leverages(entries.keys(head));
-        const ofValues = leverages(entries.values(head));
-        const scores = ofKeys.map((key, i) => blend(key, ofValues[i]!));
-        const total = scores.reduce((sum, score) => sum + score, 0);
-        return Float32Array.from(scores, (score) => score / total).fill(1, 0, numSinks);
-      });
-    },
-  };
-}
+/** An entry's score is the squared norm of its key and of its value, as a part of its neighbours'. */
+export const cur = definePress({
+  name: "cur",
+  paper:
+    "CurDKV: Value-Guided KV Compression for LLMs via Approximated CUR Decomposition (Sengupta et al. 2025, arXiv 2509.15038)",
+  options: {
+    /** First entries that are always kept. */
+    numSinks: whole(4, 0),
+    /** What a score is made of: the leverage of key or value, their mean, or their product. */
+    leverageType: choice(["key", "value", "kv_avg", "kv_product"], "kv_product"),
+    /** Whether keys and values are first projected to 20 random dimensions. */
+    useRandomLeverage: flag(false),
+    /** Whether leverages are relative to the entry's window. */
+    useLocalApproximation: flag(true),
+    /** Entries of a window. */
+    localWindowSize: whole(16),
+    /** Equal seeds give equal projections. */
+    seed: number(0),
+  },
+  score: (layer, { numSinks, leverageType, useRandomLeverage, useLocalApproximation, localWindowSize, seed }) => {
+    const next = normal(seed + layer.layer);
+    const { headSize } = layer;
+    const blend = combinations[leverageType];
+    const projection = useRandomLeverage
+      ? Float32Array.from({ length: PROJECTED * headSize }, () => next() / Math.sqrt(PROJECTED))
+      : undefined;
+    const leverages = (rows: Float32Array) => {
+      const projected = projection ? layer.multiply(rows, projection, headSize) : rows;
+      const squares = rowDots(projected, projected, projection ? PROJECTED : headSize);
+      return useLocalApproximation ? localParts(squares, localWindowSize) : squares;
+    };
+    return eachHead(layer, (head) => {
+      const ofKeys = leverages(layer.keys(head));
+      const ofValues = leverages(layer.values(head));
+      const scores = ofKeys.map((key, i) => blend(key, ofValues[i]!));
+      const total = scores.reduce((sum, score) => sum + score, 0);
+      return Float32Array.from(scores, (score) => score / total).fill(1, 0, numSinks);
+    });
+  },
+});
 
 const combinations = {
   key: (key: number) => key,

@@ -1,72 +1,64 @@
-/** Expected Attention: KV Cache Compression by Estimating Attention from Future Queries Distribution (Devoto et al. 2025, arXiv 2510.00636). */
-
-import { meanRotation } from "../../rotary/rotate.ts";
-import type { LayerEntries, ScorePress } from "../press.ts";
+/** Expected Attention, by the distribution of queries to come. */
+import { definePress, type OptionsOf } from "../define.ts";
+import type { LayerEntries } from "../press.ts";
+import { flag, number, whole } from "../settings.ts";
 import { columnMeans, softmaxRow } from "../tools/attention.ts";
-import { checkWhole, isLongerThan } from "../tools/check.ts";
+import { isLongerThan } from "../tools/check.ts";
 import { eachHead, eachMember, equalScores, surround } from "../tools/each-head.ts";
 import { meanOf, rowDots, rowNorms, transposed } from "../tools/vectors.ts";
 
-/** Settings of the press. */
-export interface ExpectedAttentionOptions {
-  /** Places behind the text over which the rotation of the queries to come is averaged. */
-  readonly nFuturePositions?: number;
-  /** First entries that are always kept; their queries are left out of the statistics. */
-  readonly nSink?: number;
-  /** Whether the queries' covariance counts, not only their mean. */
-  readonly useCovariance?: boolean;
-  /** Whether a score is multiplied with the norm of the entry's value. */
-  readonly useVnorm?: boolean;
-  /** Added to a score before that. */
-  readonly epsilon?: number;
-}
+export type ExpectedAttentionOptions = OptionsOf<typeof expectedAttention>;
 
-/**
- * An entry's score is the attention that queries to come would give it if they were distributed as those of the text.
- * @throws ArgumentError for settings that cannot be
- */
-export function expectedAttention(options: ExpectedAttentionOptions = {}): ScorePress {
-  const { nFuturePositions = 512, nSink = 4, useCovariance = true, useVnorm = true, epsilon = 0 } = options;
-  checkWhole({ nFuturePositions }, 1);
-  checkWhole({ nSink }, 0);
-  return {
-    kind: "score",
-    name: "expectedattention",
-    needs: { queryRows: Number.POSITIVE_INFINITY },
-    score: (entries) => {
-      const { headSize } = entries;
-      if (!isLongerThan(entries, "nSink", nSink)) return equalScores(entries);
-      const scores = eachHead(entries, (head) => {
-        const length = entries.length(head);
-        const rotation = futureRotation(entries, head, nFuturePositions);
-        const keys = entries.keys(head).subarray(nSink * headSize);
-        const expected = meanOf(
-          eachMember(entries, head, (queryHead) => {
-            const queries = entries.queries(queryHead).subarray(sinkRows(entries, head, nSink) * headSize);
-            const mean = matrixTimes(rotation, columnMeans(queries, headSize));
-            const weights = entries.multiply(keys, Float32Array.from(mean), headSize);
-            if (useCovariance) {
-              const covariance = rotatedCovariance(entries, queries, rotation);
-              const spread = rowDots(entries.multiply(keys, covariance, headSize), keys, headSize);
-              for (let i = 0; i < weights.length; i++) weights[i]! += spread[i]! / (2 * Math.sqrt(headSize));
-            }
-            softmaxRow(weights, length - nSink, 1 / Math.sqrt(headSize));
-            return weights;
-          }),
-        );
-        if (!useVnorm) return expected;
-        const norms = rowNorms(entries.values(head).subarray(nSink * headSize), headSize);
-        return expected.map((score, i) => (score + epsilon) * norms[i]!);
-      });
-      return surround(scores, nSink, 0);
-    },
-  };
-}
+/** An entry's score is the attention that queries to come would give it if they were distributed as those of the text. */
+export const expectedAttention = definePress({
+  name: "expectedattention",
+  paper:
+    "Expected Attention: KV Cache Compression by Estimating Attention from Future Queries Distribution (Devoto et al. 2025, arXiv 2510.00636)",
+  options: {
+    /** Places behind the text over which the rotation of the queries to come is averaged. */
+    nFuturePositions: whole(512),
+    /** First entries that are always kept; their queries are left out of the statistics. */
+    nSink: whole(4, 0),
+    /** Whether the queries' covariance counts, not only their mean. */
+    useCovariance: flag(true),
+    /** Whether a score is multiplied with the norm of the entry's value. */
+    useVnorm: flag(true),
+    /** Added to a score before that. */
+    epsilon: number(0),
+  },
+  needs: { queryRows: Number.POSITIVE_INFINITY },
+  score: (layer, { nFuturePositions, nSink, useCovariance, useVnorm, epsilon }) => {
+    const { headSize, attentionScale } = layer;
+    if (!isLongerThan(layer, "nSink", nSink)) return equalScores(layer);
+    const scores = eachHead(layer, (head) => {
+      const rotation = futureRotation(layer, head, nFuturePositions);
+      const keys = layer.keys(head).subarray(nSink * headSize);
+      const expected = meanOf(
+        eachMember(layer, head, (queryHead) => {
+          const queries = layer.queries(queryHead).subarray(sinkRows(layer, head, nSink) * headSize);
+          const mean = matrixTimes(rotation, columnMeans(queries, headSize));
+          const weights = layer.multiply(keys, Float32Array.from(mean), headSize);
+          if (useCovariance) {
+            const covariance = rotatedCovariance(layer, queries, rotation);
+            const spread = rowDots(layer.multiply(keys, covariance, headSize), keys, headSize);
+            for (let i = 0; i < weights.length; i++) weights[i]! += (spread[i]! * attentionScale) / 2;
+          }
+          softmaxRow(weights, weights.length, attentionScale);
+          return weights;
+        }),
+      );
+      if (!useVnorm) return expected;
+      const norms = rowNorms(layer.values(head).subarray(nSink * headSize), headSize);
+      return expected.map((score, i) => (score + epsilon) * norms[i]!);
+    });
+    return surround(scores, nSink, 0);
+  },
+});
 
 /** The mean rotation of the places that follow the cache. */
 export function futureRotation(entries: LayerEntries, head: number, count: number): Float64Array {
   const next = entries.places(head).at(-1)! + 1;
-  return meanRotation(next, count, entries.headSize, entries.frequencies);
+  return entries.meanRotation(next, count);
 }
 
 /** The pass's kept query rows that belong to the text's first `nSink` tokens, which stand for nothing to come. */

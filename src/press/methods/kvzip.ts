@@ -1,64 +1,59 @@
-/** KVzip: Query-Agnostic KV Cache Compression with Context Reconstruction (Kim et al., NeurIPS 2025, arXiv 2505.23416). */
-
+/** KVzip, by what the model looks at when it repeats the text. */
 import { keptTogether, type Target } from "../budget.ts";
-import type { LayerEntries, LayerSelection, ModelEntries, ModelPress, ModelSelection, ReplayLayer } from "../press.ts";
-import { softmaxRow } from "../tools/attention.ts";
-import { checkWhole } from "../tools/check.ts";
+import { definePress, type OptionsOf } from "../define.ts";
+import type { LayerEntries, LayerSelection, ModelEntries, ModelSelection, ReplayLayer } from "../press.ts";
+import { type Checked, flag, whole } from "../settings.ts";
 import { join, splitIndices } from "../tools/choose.ts";
 import { KnownScores } from "../tools/course.ts";
 import { eachHead } from "../tools/each-head.ts";
 import { rowNorms } from "../tools/vectors.ts";
 
-/** Settings of the press. */
-export interface KVzipOptions {
-  /** Whether every layer keeps the same part; else all heads of the model share one budget. */
-  readonly layerwise?: boolean;
-  /** First entries that are always kept. */
-  readonly nSink?: number;
-  /** KVzip+: weights are divided by the norm of the hidden state that looks and multiplied by that of what the value writes. */
-  readonly kvzipPlusNormalization?: boolean;
-  /** Tokens that are repeated in one pass. */
-  readonly chunkSize?: number;
-}
+export type KVzipOptions = OptionsOf<typeof kvzip>;
 
 /** Tokens of the chunk before that the instruction to go on ends with. */
 const REMINDER = 8;
 
+const options = {
+  /** Whether every layer keeps the same part; else all heads of the model share one budget. */
+  layerwise: flag(false),
+  /** First entries that are always kept. */
+  nSink: whole(4, 0),
+  /** KVzip+: weights are divided by the norm of the hidden state that looks and multiplied by that of what the value writes. */
+  kvzipPlusNormalization: flag(false),
+  /** Tokens that are repeated in one pass. */
+  chunkSize: whole(2048),
+};
+type Settled = Checked<typeof options>;
+
 /**
  * The model is asked to repeat the text, chunk after chunk; an entry's score is the highest weight that it is given.
- * Costs two to three times the pass itself. Read in chunks, what is left of one keeps the score that it got there.
- * @throws ArgumentError for settings that cannot be; and its selection, behind entries that another reading left
+ * Costs two to three times the pass itself. Read in chunks, what is left of one keeps the score that it got there; entries
+ * that another reading left are refused.
  */
-export function kvzip(options: KVzipOptions = {}): ModelPress {
-  const { layerwise = false, nSink = 4, kvzipPlusNormalization = false, chunkSize = 2048 } = options;
-  checkWhole({ nSink }, 0);
-  checkWhole({ chunkSize }, 1);
-  const score: Score = (entry, replay, head, part) => chunkScores(entry, replay, head, part, kvzipPlusNormalization);
-  const begin = () => new Course({ chunkSize, nSink, layerwise }, score);
-  return { kind: "model", name: "kvzip", select: (entries, target) => begin().select(entries, target), begin };
-}
-
-/** Scores of a chunk's entries in one KV head. */
-type Score = (entry: LayerEntries, replay: ReplayLayer, head: number, chunk: Chunk) => Float32Array;
-
-type CourseOptions = Required<Pick<KVzipOptions, "chunkSize" | "nSink" | "layerwise">>;
+export const kvzip = definePress({
+  name: "kvzip",
+  paper:
+    "KVzip: Query-Agnostic KV Cache Compression with Context Reconstruction (Kim et al., NeurIPS 2025, arXiv 2505.23416)",
+  options,
+  approximate: true,
+  selectModel: (entries, settings, target) => new Course(settings).select(entries, target),
+  course: (settings) => new Course(settings),
+});
 
 /** The way through a text, in one pass or in several: what is left of a pass keeps the scores that it got there. */
 class Course implements ModelSelection {
-  readonly #options: CourseOptions;
-  readonly #score: Score;
+  readonly #options: Settled;
   readonly #known = new KnownScores("kvzip");
   /** The last tokens of the passes before. */
   #before: readonly number[] = [];
 
-  constructor(options: CourseOptions, score: Score) {
+  constructor(options: Settled) {
     this.#options = options;
-    this.#score = score;
   }
 
   select(entries: ModelEntries, target: Target): readonly LayerSelection[] {
     const scores = this.#known.before(entries);
-    addScores(entries, this.#options, this.#before, scores, this.#score);
+    addScores(entries, this.#options, this.#before, scores);
     const selections = selectTogether(
       entries,
       target,
@@ -85,10 +80,9 @@ interface Chunk {
  */
 function addScores(
   entries: ModelEntries,
-  { chunkSize, nSink }: { chunkSize: number; nSink: number },
+  { chunkSize, nSink, kvzipPlusNormalization }: Settled,
   before: readonly number[],
   scores: readonly (readonly Float32Array[])[],
-  score: Score,
 ): void {
   const { tokens, frame } = entries;
   const headed = before.length === 0 && frame.head.every((token, i) => token === tokens[i]);
@@ -105,7 +99,7 @@ function addScores(
       for (const [head, list] of scores[index]!.entries()) {
         const offset = list.length - tokens.length;
         const chunk = { first: offset + first, end: offset + end, sinks: Math.min(nSink, offset + first) };
-        list.set(score(layer, replay[index]!, head, chunk), chunk.first);
+        list.set(chunkScores(layer, replay[index]!, head, chunk, kvzipPlusNormalization), chunk.first);
       }
     }
   }
@@ -116,7 +110,7 @@ function selectTogether(
   entries: ModelEntries,
   target: Target,
   scores: readonly (readonly Float32Array[])[],
-  { layerwise, nSink }: { layerwise: boolean; nSink: number },
+  { layerwise, nSink }: Settled,
 ): LayerSelection[] {
   const { first, last } = target.protect;
   for (const list of scores.flat()) {
@@ -192,12 +186,10 @@ function chunkWeights(entry: LayerEntries, replay: ReplayLayer, head: number, ch
   seen.set(own, before * headSize);
   const width = before + replay.rows;
   return Array.from({ length: group }, (_, member) => {
-    const products = entry.multiply(replay.queries(head * group + member), seen, headSize);
+    const weights = entry.attend(replay.queries(head * group + member), seen, (row) => before + row + 1);
     const result = new Float32Array(replay.rows * (end - first));
     for (let row = 0; row < replay.rows; row++) {
-      const line = products.subarray(row * width, (row + 1) * width);
-      softmaxRow(line, before + row + 1, 1 / Math.sqrt(headSize));
-      result.set(line.subarray(sinks, before), row * (end - first));
+      result.set(weights.subarray(row * width + sinks, row * width + before), row * (end - first));
     }
     return result;
   });

@@ -1,53 +1,47 @@
-/** LagKV: Lag-Relative Information of the KV Cache Tells Which Tokens Are Important (Liang et al. 2025, arXiv 2504.04704). */
-
-import type { ScorePress } from "../press.ts";
+/** LagKV, by how entries lie within the range of those that follow. */
+import { definePress, type OptionsOf } from "../define.ts";
+import { flag, whole } from "../settings.ts";
 import { softmaxRow } from "../tools/attention.ts";
-import { checkWhole } from "../tools/check.ts";
 import { eachHead } from "../tools/each-head.ts";
 
-/** Settings of the press. */
-export interface LagKVOptions {
-  /** First entries that are always kept. */
-  readonly nSink?: number;
-  /** Entries of a partition; each is measured by the range of the one that follows it. */
-  readonly lagSize?: number;
-  /** Whether scores compare across partitions; else an entry's score is its rank within its own. */
-  readonly crossScoring?: boolean;
-}
+export type LagKVOptions = OptionsOf<typeof lagKV>;
 
 /**
  * An entry's score is how unevenly its key and value lie within the range of the next partition's. The last partitions
  * are kept, and where there are not two, the newest entries score highest.
- * @throws ArgumentError for settings that cannot be
  */
-export function lagKV(options: LagKVOptions = {}): ScorePress {
-  const { nSink = 4, lagSize = 128, crossScoring = false } = options;
-  checkWhole({ nSink }, 0);
-  checkWhole({ lagSize }, 1);
-  return {
-    kind: "score",
-    name: "lagkv",
-    score: (entries) =>
-      eachHead(entries, (head) => {
-        const { headSize } = entries;
-        const length = entries.length(head);
-        const scores = new Float32Array(length).fill(1);
-        if (length < nSink + 2 * lagSize) {
-          for (let i = nSink; i < length; i++) scores[i] = (i - nSink) / (length - nSink);
-          return scores;
-        }
-        const keys = entries.keys(head);
-        const values = entries.values(head);
-        for (let first = nSink; first + 2 * lagSize <= length; first += lagSize) {
-          const byKeys = partitionScores(keys, first, lagSize, headSize);
-          const byValues = partitionScores(values, first, lagSize, headSize);
-          const mean = byKeys.map((score, i) => (score + byValues[i]!) / 2);
-          scores.set(crossScoring ? mean : ranks(mean).map((rank) => rank / lagSize), first);
-        }
+export const lagKV = definePress({
+  name: "lagkv",
+  paper:
+    "LagKV: Lag-Relative Information of the KV Cache Tells Which Tokens Are Important (Liang et al. 2025, arXiv 2504.04704)",
+  options: {
+    /** First entries that are always kept. */
+    nSink: whole(4, 0),
+    /** Entries of a partition; each is measured by the range of the one that follows it. */
+    lagSize: whole(128),
+    /** Whether scores compare across partitions; else an entry's score is its rank within its own. */
+    crossScoring: flag(false),
+  },
+  score: (layer, { nSink, lagSize, crossScoring }) =>
+    eachHead(layer, (head) => {
+      const { headSize } = layer;
+      const length = layer.length(head);
+      const scores = new Float32Array(length).fill(1);
+      if (length < nSink + 2 * lagSize) {
+        for (let i = nSink; i < length; i++) scores[i] = (i - nSink) / (length - nSink);
         return scores;
-      }),
-  };
-}
+      }
+      const keys = layer.keys(head);
+      const values = layer.values(head);
+      for (let first = nSink; first + 2 * lagSize <= length; first += lagSize) {
+        const byKeys = partitionScores(keys, first, lagSize, headSize);
+        const byValues = partitionScores(values, first, lagSize, headSize);
+        const mean = byKeys.map((score, i) => (score + byValues[i]!) / 2);
+        scores.set(crossScoring ? mean : ranks(mean).map((rank) => rank / lagSize), first);
+      }
+      return scores;
+    }),
+});
 
 /** Softmax over a partition of the standard deviation of each row, scaled by the range of the partition behind it. */
 function partitionScores(rows: Float32Array, first: number, lag: number, width: number): Float32Array {

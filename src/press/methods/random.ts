@@ -1,29 +1,26 @@
-/** Random eviction: the baseline that a method has to beat. */
-
-import type { ScorePress } from "../press.ts";
+/** Random eviction, and the sources of random numbers that other methods draw from. */
+import { definePress, type OptionsOf } from "../define.ts";
+import { callback, number, optional } from "../settings.ts";
 import { eachHead } from "../tools/each-head.ts";
 
-/** Settings of the press. */
-export interface RandomOptions {
-  /** Equal seeds give equal choices. */
-  readonly seed?: number;
-  /** Uniform numbers to use instead: for each KV head of a layer as many as it holds entries. */
-  readonly draw?: (layer: number) => readonly Float32Array[];
-}
+export type RandomOptions = OptionsOf<typeof random>;
 
 /** Scores are uniform random numbers. */
-export function random(options: RandomOptions = {}): ScorePress {
-  const { seed = 0 } = options;
-  return {
-    kind: "score",
-    name: "random",
-    score: (entries) => {
-      if (options.draw) return options.draw(entries.layer);
-      const next = uniform(seed * 0x9e3779b1 + entries.layer);
-      return eachHead(entries, (head) => Float32Array.from({ length: entries.length(head) }, next));
-    },
-  };
-}
+export const random = definePress({
+  name: "random",
+  paper: "Random eviction: the baseline that a method has to beat",
+  options: {
+    /** Equal seeds give equal choices. */
+    seed: number(0),
+    /** Uniform numbers to use instead: for each KV head of a layer as many as it holds entries. */
+    draw: optional(callback<(layer: number) => readonly Float32Array[]>),
+  },
+  score: (layer, { seed, draw }) => {
+    if (draw) return draw(layer.layer);
+    const next = uniform(seed * 0x9e3779b1 + layer.layer);
+    return eachHead(layer, (head) => Float32Array.from({ length: layer.length(head) }, next));
+  },
+});
 
 /** A source of uniform numbers from 0 to below 1: SplitMix32 (after Steele et al., OOPSLA 2014). */
 export function uniform(seed: number): () => number {

@@ -1,26 +1,7 @@
-/** Checks of the parameters that presses are made with. */
+/** Checks of what a press finds in a layer: heads of one length, enough entries, a whole pass. */
 import { ArgumentError } from "../../errors.ts";
-import { show } from "../../show.ts";
-import type { LayerEntries, PassPress, Press, QuestionPress } from "../press.ts";
+import type { LayerEntries } from "../press.ts";
 import { eachHead } from "./each-head.ts";
-
-/** @throws ArgumentError naming the first value that is not a whole number of at least `least` */
-export function checkWhole(values: Readonly<Record<string, number>>, least: number): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new ArgumentError(`${name} should be a whole number of at least ${least} and is ${show(value)}`);
-    }
-  }
-}
-
-/** @throws ArgumentError naming the first value that is not within `low` ... `high` */
-export function checkWithin(values: Readonly<Record<string, number>>, low: number, high: number): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value !== "number" || !(value >= low && value <= high)) {
-      throw new ArgumentError(`${name} should be from ${low} to ${high} and is ${show(value)}`);
-    }
-  }
-}
 
 /** Entries of every head of a layer. @throws ArgumentError where heads hold different numbers */
 export function evenLength(entries: LayerEntries, press: string): number {
@@ -77,12 +58,4 @@ export function checkWholePass(entries: LayerEntries, press: string): void {
       );
     }
   }
-}
-
-/** A press as a reading takes it. @throws ArgumentError for one that works while decoding alone */
-export function readingPress(press: Press): PassPress | QuestionPress {
-  if (press.kind === "steps") {
-    throw new ArgumentError(`The ${press.name} press compresses while decoding, not while reading`);
-  }
-  return press;
 }

@@ -1,8 +1,17 @@
 /** From scores to the entries kept: reach, protection, and the top of a list. */
 import type { Core } from "../../core/core.ts";
 import { ArgumentError, NumericError } from "../../errors.ts";
-import { keptOf, type Target } from "../budget.ts";
-import type { LayerEntries, LayerPress, LayerSelection, ModelEntries, PassPress, Reach, ScorePress } from "../press.ts";
+import { keptOf, keptTogether, type Target } from "../budget.ts";
+import type {
+  LayerEntries,
+  LayerPress,
+  LayerSelection,
+  ModelEntries,
+  ModelSelection,
+  PassPress,
+  Reach,
+  ScorePress,
+} from "../press.ts";
 import { eachHead } from "./each-head.ts";
 import { checkedScores, checkedSelection, checkedSelections } from "./results.ts";
 
@@ -32,10 +41,10 @@ export function spread(scores: Float32Array, { before, after }: Reach): Float32A
 export function highest(core: Core, scores: Float32Array, keep: number): Int32Array {
   if (scores.some(Number.isNaN)) throw new NumericError("A press gave a score that is NaN");
   const count = scores.length;
-  return core.borrow(count * 12, (pointer) => {
-    core.f32(pointer, count).set(scores);
-    core.kernels.topIndices(pointer, count, keep, pointer + count * 4, pointer + count * 8);
-    return core.i32(pointer + count * 4, Math.min(keep, count)).slice();
+  return core.borrow({ given: count * 4, top: count * 4, work: count * 4 }, ({ given, top, work }) => {
+    core.f32(given, count).set(scores);
+    core.kernels.topIndices(given, count, keep, top, work);
+    return core.i32(top, Math.min(keep, count)).slice();
   });
 }
 
@@ -49,16 +58,46 @@ export function rawScores(press: ScorePress, entries: LayerEntries, target: Targ
  * @throws ArgumentError when more entries are protected than are to be kept, or as `rawScores`
  */
 export function scoresOf(press: ScorePress, entries: LayerEntries, target: Target): Float32Array[] {
-  const { first, last } = target.protect;
-  return rawScores(press, entries, target).map((scores, head) => {
-    if (first + last === 0) return scores;
-    const kept = keptOf(target, entries, head);
-    if (Math.min(first + last, scores.length) > kept) {
-      throw new ArgumentError(`${first + last} entries are protected and only ${kept} are to be kept`);
-    }
-    scores.fill(Number.POSITIVE_INFINITY, 0, first);
-    return scores.fill(Number.POSITIVE_INFINITY, Math.max(0, scores.length - last));
-  });
+  return rawScores(press, entries, target).map((scores, head) =>
+    protectedScores(scores, target, keptOf(target, entries, head)),
+  );
+}
+
+/** Scores in which protected entries have infinity, in place. @throws ArgumentError when there are more of them than `keep` */
+export function protectedScores(scores: Float32Array, { protect }: Target, keep: number): Float32Array {
+  const { first, last } = protect;
+  if (first + last === 0) return scores;
+  if (Math.min(first + last, scores.length) > keep) {
+    throw new ArgumentError(`${first + last} entries are protected and only ${keep} are to be kept`);
+  }
+  scores.fill(Number.POSITIVE_INFINITY, 0, first);
+  return scores.fill(Number.POSITIVE_INFINITY, Math.max(0, scores.length - last));
+}
+
+/**
+ * The entries that questions look at most; heads that share their scores keep the same.
+ * @param reach how far a score reaches
+ * @param keep how many entries a head of a layer keeps
+ * @throws ArgumentError when more entries are protected than are to be kept
+ */
+export function keepAttended(
+  entries: ModelEntries,
+  target: Target,
+  reach: Reach,
+  keep: (layer: LayerEntries, head: number) => number = (layer, head) => keptOf(target, layer, head),
+): LayerSelection[] {
+  const chosen = new Map<Float32Array, { readonly count: number; readonly kept: Int32Array }>();
+  return entries.layers.map((layer) => ({
+    kept: eachHead(layer, (head) => {
+      const scores = layer.questionScores(head);
+      const count = keep(layer, head);
+      const known = chosen.get(scores);
+      if (known?.count === count) return known.kept;
+      const kept = layer.highest(protectedScores(spread(scores, reach).slice(), target, count), count);
+      chosen.set(scores, { count, kept });
+      return kept;
+    }),
+  }));
 }
 
 /**
@@ -82,10 +121,35 @@ export function selectEntries(press: LayerPress, entries: LayerEntries, target: 
   };
 }
 
-/** What a press keeps of a cache after a pass: one selection a layer. @throws ArgumentError for what it cannot do here */
-export function selectAll(press: PassPress, entries: ModelEntries, target: Target): readonly LayerSelection[] {
-  if (press.kind === "model") return checkedSelections(press.name, entries, press.select(entries, target));
-  return entries.layers.map((layer) => selectEntries(press, layer, target));
+/**
+ * What a press keeps of a cache after a pass: one selection a layer.
+ * @param course the press's way through the chunks of a document, where it has one
+ * @throws ArgumentError for what it cannot do here, and for results that cannot be
+ */
+export function selectAll(
+  press: PassPress,
+  entries: ModelEntries,
+  target: Target,
+  course?: ModelSelection | undefined,
+): readonly LayerSelection[] {
+  const chooser = course ?? (press.kind === "model" ? press : undefined);
+  const selections = chooser
+    ? checkedSelections(press.name, entries, chooser.select(entries, target))
+    : entries.layers.map((layer) => selectEntries(press as LayerPress, layer, target));
+  if (press.kind !== "score" && press.keepsBudget) checkKept(press.name, entries, target, selections);
+  return selections;
+}
+
+/** @throws ArgumentError where more is kept than the budget of all heads together */
+function checkKept(
+  press: string,
+  { layers }: ModelEntries,
+  target: Target,
+  selections: readonly LayerSelection[],
+): void {
+  const kept = selections.reduce((sum, layer) => sum + layer.kept.reduce((part, list) => part + list.length, 0), 0);
+  const most = keptTogether(target, layers);
+  if (kept > most) throw new ArgumentError(`The ${press} press keeps ${kept} entries; the budget is ${most}`);
 }
 
 /** Splits indices into lists that stand one after the other, `lengths` long, into indices of each list. */

@@ -46,22 +46,18 @@ export class KnownScores {
   }
 }
 
-/**
- * A score press that looks at the queries of every entry, so that it scores a whole pass or none. Chunks of a document
- * are scored each for itself.
- */
-export function wholePassPress(name: string, score: ScorePress["score"]): ScorePress {
-  const press: ScorePress = {
-    kind: "score",
-    name,
-    needs: { queryRows: Number.POSITIVE_INFINITY },
+/** A press that looks at the queries of every entry: it scores a whole pass or none, and chunks of a document each for itself. */
+export function scoreWholePasses(press: ScorePress): ScorePress {
+  const whole: ScorePress = {
+    ...press,
+    needs: { ...press.needs, queryRows: Number.POSITIVE_INFINITY },
     score: (entries, target) => {
-      checkWholePass(entries, name);
-      return score(entries, target);
+      checkWholePass(entries, press.name);
+      return press.score(entries, target);
     },
-    begin: () => new ScoreCourse(press),
+    begin: () => new ScoreCourse(whole),
   };
-  return press;
+  return whole;
 }
 
 /** Scores every chunk for itself, as a pass of its own; the highest scores of all chunks survive. */

@@ -55,3 +55,11 @@ export function largestOf(lists: readonly Float32Array[]): number {
 export function range(first: number, end: number): Int32Array {
   return Int32Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i);
 }
+
+/** The nearest whole number, the even one of two: as Python rounds. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest === 0.5) return floor % 2 === 0 ? floor : floor + 1;
+  return Math.round(value);
+}

@@ -1,32 +1,25 @@
-/** Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation (Feng et al. 2024, arXiv 2407.11550). */
+/** Ada-KV: heads of a layer share a budget. */
 import { keptTogether, type Target } from "../budget.ts";
-import type { LayerEntries, ScorePress, SelectPress } from "../press.ts";
-import { checkWithin } from "../tools/check.ts";
+import { defineWrapper, type OptionsOf } from "../define.ts";
+import type { LayerEntries } from "../press.ts";
+import { part } from "../settings.ts";
 import { join, scoresOf, splitIndices } from "../tools/choose.ts";
 
-/** Settings of the press. */
-export interface AdaKVOptions {
-  /** The part of its even share that every head keeps at least. */
-  readonly alphaSafeguard?: number;
-}
+export type AdaKVOptions = OptionsOf<typeof adaKV>;
 
-/**
- * The heads of a layer share one budget: the highest scores of all heads survive.
- * @throws ArgumentError for settings that cannot be
- */
-export function adaKV(press: ScorePress, options: AdaKVOptions = {}): SelectPress {
-  const { alphaSafeguard = 0.2 } = options;
-  checkWithin({ alphaSafeguard }, 0, 1);
-  return {
-    kind: "select",
-    name: `adakv of ${press.name}`,
-    needs: press.needs,
-    select: (entries, target) => {
-      const scores = safeguarded(entries, target, scoresOf(press, entries, target), alphaSafeguard);
-      return { kept: splitIndices(highestOfAll(entries, target, scores), lengthsOf(scores)) };
-    },
-  };
-}
+/** The heads of a layer share one budget: the highest scores of all heads survive. */
+export const adaKV = defineWrapper({
+  name: "adakv",
+  paper: "Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation (Feng et al. 2024, arXiv 2407.11550)",
+  options: {
+    /** The part of its even share that every head keeps at least. */
+    alphaSafeguard: part(0.2),
+  },
+  select: (layer, inner, { alphaSafeguard }, target) => {
+    const scores = safeguarded(layer, target, scoresOf(inner, layer, target), alphaSafeguard);
+    return { kept: splitIndices(highestOfAll(layer, target, scores), lengthsOf(scores)) };
+  },
+});
 
 /** Scores in which the best of every head, the part `alpha` of its share, are the largest that there is. */
 export function safeguarded(

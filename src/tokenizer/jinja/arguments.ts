@@ -1,5 +1,6 @@
 /** How arguments reach the parameters of what templates can call. */
-import { Fault, isText, isTrue, type Named, textOf, typeName, type Value } from "./values.ts";
+import { Fault } from "./faults.ts";
+import { isText, isTrue, type Named, textOf, typeName, type Value } from "./values.ts";
 
 /**
  * The arguments in the order of the parameters, undefined for those not given.

@@ -2,17 +2,17 @@
 import { asWhole, bind } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
 import { equals } from "./compare.ts";
+import { Fault } from "./faults.ts";
 import { braceFormat } from "./format.ts";
-import { Loop } from "./loop.ts";
 import { type Method, stringMethods } from "./strings.ts";
 import {
   Callable,
   charactersOf,
   Dict,
-  Fault,
   isList,
   isNumber,
   isText,
+  LoopState,
   Markup,
   marked,
   type Named,
@@ -102,7 +102,7 @@ function attributeOf(value: Value, name: string, budget: Budget): Value | undefi
   budget.characters(name.length);
   if (value instanceof Undefined) return value.fail();
   if (value instanceof Namespace) return value.attributes.get(name);
-  if (value instanceof Loop) return value.get(name);
+  if (value instanceof LoopState) return value.get(name);
   if (changing[typeName(value)]?.includes(name) || (name.startsWith("__") && name.endsWith("__")))
     return new Undefined(() => `access to attribute '${name}' of '${typeName(value)}' object is unsafe.`);
   budget.objects(2);

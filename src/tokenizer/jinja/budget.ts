@@ -1,5 +1,5 @@
 /** Counts what a template does and what its values hold, so that one from anywhere ends soon and in bounded memory. */
-import { Fault } from "./values.ts";
+import { Fault } from "./faults.ts";
 
 /** How much a template may do. */
 export interface Limits {

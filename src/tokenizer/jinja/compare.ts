@@ -1,9 +1,9 @@
 /** Equality, order and membership, as Python has them. */
 import type { Budget } from "./budget.ts";
+import { Fault } from "./faults.ts";
 import { occurrences } from "./search.ts";
 import {
   Dict,
-  Fault,
   Float,
   isList,
   isNumber,

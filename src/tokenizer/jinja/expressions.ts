@@ -2,12 +2,13 @@
 import { getAttribute, getItem, slice } from "./attributes.ts";
 import { compareValues, contains, equals } from "./compare.ts";
 import { Cursor } from "./cursor.ts";
+import { Fault } from "./faults.ts";
 import { filterNamed, testNamed } from "./filters.ts";
 import { listOf } from "./iterate.ts";
 import { negated, operate } from "./operators.ts";
 import { Names, type Scope } from "./scope.ts";
 import { str } from "./text.ts";
-import { Callable, Dict, Fault, isText, isTrue, Tuple, textOf, typeName, Undefined, type Value } from "./values.ts";
+import { Callable, Dict, isText, isTrue, Tuple, textOf, typeName, Undefined, type Value } from "./values.ts";
 
 /** Computes an expression's value. @throws Fault as Python would raise, Refusal when the template refuses */
 export type Evaluate = (scope: Scope) => Value;

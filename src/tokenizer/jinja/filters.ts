@@ -3,6 +3,7 @@ import { asBoolean, asText, asWhole, bind } from "./arguments.ts";
 import { getItem } from "./attributes.ts";
 import type { Budget } from "./budget.ts";
 import { compareValues, length } from "./compare.ts";
+import { Fault } from "./faults.ts";
 import { iterate, listOf, stream } from "./iterate.ts";
 import { add, operate } from "./operators.ts";
 import type { Method } from "./strings.ts";
@@ -12,7 +13,6 @@ import { textFilters } from "./text-filters.ts";
 import {
   charactersOf,
   Dict,
-  Fault,
   isList,
   isText,
   isTrue,

@@ -1,19 +1,9 @@
 /** `format % values` and `format.format(...)`: the two ways of Python to put values into texts, with the forms d, f, r and s. */
 import type { Budget } from "./budget.ts";
-import { doubleOf, exact, wholeOf } from "./operators.ts";
+import { Fault } from "./faults.ts";
+import { doubleOf, exact, wholeOf } from "./numbers.ts";
 import { floatText, repr, str } from "./text.ts";
-import {
-  charactersOf,
-  Dict,
-  Fault,
-  isNumber,
-  isText,
-  lengthOf,
-  Tuple,
-  textOf,
-  typeName,
-  type Value,
-} from "./values.ts";
+import { charactersOf, Dict, isNumber, isText, lengthOf, Tuple, textOf, typeName, type Value } from "./values.ts";
 
 /** How a value is laid out. */
 interface Layout {

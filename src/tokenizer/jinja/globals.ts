@@ -1,17 +1,16 @@
 /** What templates can call without being given it. */
 import { asWhole, bind } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
+import { Fault, Refusal } from "./faults.ts";
 import { iterate, listOf } from "./iterate.ts";
 import { strftime } from "./strftime.ts";
 import { str } from "./text.ts";
 import {
   Callable,
   Dict,
-  Fault,
   isText,
   type Named,
   Namespace,
-  Refusal,
   Tuple,
   textOf,
   typeName,

@@ -1,6 +1,7 @@
 /** Going through what can be iterated, every item counted. */
 import type { Budget } from "./budget.ts";
-import { Dict, Fault, isList, isText, Stream, Tuple, textOf, typeName, Undefined, type Value } from "./values.ts";
+import { Fault } from "./faults.ts";
+import { Dict, isList, isText, Stream, Tuple, textOf, typeName, Undefined, type Value } from "./values.ts";
 
 /** Whether Python could iterate over a value. */
 export const isIterable = (value: Value): boolean => itemsOf(value) !== undefined;

@@ -1,8 +1,10 @@
 /** The text of a template as tokens, with white space dropped as transformers has Jinja drop it (`trim_blocks`, `lstrip_blocks`). */
-import { exact } from "./operators.ts";
+
+import { Fault } from "./faults.ts";
+import { exact } from "./numbers.ts";
 import { isSpace, space } from "./spaces.ts";
 import { hexadecimal } from "./text.ts";
-import { Fault, Float, type Value } from "./values.ts";
+import { Float, type Value } from "./values.ts";
 
 /** A token. */
 export interface Token {

@@ -1,9 +1,21 @@
 /** What `loop` is in a loop. */
 import type { Budget } from "./budget.ts";
 import { equals } from "./compare.ts";
-import { Callable, Fault, isText, lengthOf, orElse, sizeOf, Tuple, textOf, Undefined, type Value } from "./values.ts";
+import { Fault } from "./faults.ts";
+import {
+  Callable,
+  isText,
+  LoopState,
+  lengthOf,
+  orElse,
+  sizeOf,
+  Tuple,
+  textOf,
+  Undefined,
+  type Value,
+} from "./values.ts";
 
-export class Loop {
+export class Loop extends LoopState {
   #items: Iterator<Value>;
   /** What has the length, unless the items have to be counted. */
   readonly #whole: Value | undefined;
@@ -17,6 +29,7 @@ export class Loop {
   #last: Tuple | undefined;
 
   constructor(items: Iterator<Value>, whole: Value | undefined, budget: Budget) {
+    super();
     this.#items = items;
     this.#whole = whole;
     this.#budget = budget;
@@ -59,8 +72,7 @@ export class Loop {
     return this.#length;
   }
 
-  /** An attribute, undefined where `loop` has none of that name. */
-  get(name: string): Value | undefined {
+  override get(name: string): Value | undefined {
     switch (name) {
       case "index0":
         return this.#index;

@@ -1,9 +1,10 @@
 /** Python's operators between values. */
 import type { Budget } from "./budget.ts";
+import { Fault } from "./faults.ts";
 import { percentFormat } from "./format.ts";
+import { doubleOf, exact, wholeOf } from "./numbers.ts";
 import { escaped } from "./text.ts";
 import {
-  Fault,
   Float,
   isList,
   isNumber,
@@ -16,23 +17,6 @@ import {
   Undefined,
   type Value,
 } from "./values.ts";
-
-/** The value of an int or a boolean, undefined for anything else. */
-export function wholeOf(value: Value): number | undefined {
-  return typeof value === "boolean" || typeof value === "number" ? Number(value) : undefined;
-}
-
-/** The value of a number, undefined for anything else. */
-export function doubleOf(value: Value): number | undefined {
-  return value instanceof Float ? value.value : wholeOf(value);
-}
-
-/** An int that is computed. @throws Fault beyond 2^53, where it would not be exact */
-export function exact(value: number): number {
-  if (!Number.isSafeInteger(value)) throw new Fault("an integer is beyond 2^53, which is not supported");
-  // Adding 0 makes 0 of -0.
-  return value + 0;
-}
 
 /** `left operator right`, one of + - * / // % ** @throws Fault as Python would raise */
 export function operate(operator: string, left: Value, right: Value, budget: Budget): Value {

@@ -1,12 +1,13 @@
 /** Templates, read as Jinja reads them and made into functions that write them. */
 import type { Budget } from "./budget.ts";
 import { constants, type Evaluate, ExpressionParser } from "./expressions.ts";
+import { Fault } from "./faults.ts";
 import { iterate, listOf } from "./iterate.ts";
 import { normalised, tokenize } from "./lexer.ts";
 import { Loop } from "./loop.ts";
 import { Names, Scope } from "./scope.ts";
 import { str } from "./text.ts";
-import { Callable, Dict, Fault, isTrue, Namespace, Tuple, Undefined, type Value } from "./values.ts";
+import { Callable, Dict, isTrue, Namespace, Tuple, Undefined, type Value } from "./values.ts";
 
 /** Writes a template, given its variables. @throws Fault as Python would raise, Refusal when the template refuses */
 export type Program = (given: ReadonlyMap<string, Value>, budget: Budget) => string;

@@ -1,6 +1,6 @@
 /** Dates as C's strftime writes them in the locale C, which is what Python calls. */
 import type { Budget } from "./budget.ts";
-import { Fault } from "./values.ts";
+import { Fault } from "./faults.ts";
 
 const days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const months = "January February March April May June July August September October November December".split(" ");

@@ -1,10 +1,11 @@
 /** The methods of Python's str. */
 import { asBoolean, asText, asWhole } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
+import { Fault } from "./faults.ts";
 import { iterate } from "./iterate.ts";
 import { occurrences } from "./search.ts";
 import { isSpace, lineEnds, space } from "./spaces.ts";
-import { charactersOf, Fault, isText, lengthOf, Tuple, textOf, type Value } from "./values.ts";
+import { charactersOf, isText, lengthOf, Tuple, textOf, type Value } from "./values.ts";
 
 /** A method: its parameters as `bind` takes them, and what it does. */
 export type Method<T> = readonly [

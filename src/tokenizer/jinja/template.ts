@@ -1,9 +1,10 @@
 /** Jinja templates from untrusted files, rendered as transformers renders them, with limits on what they may do. */
 import { ArgumentError, FormatError, SiskinError } from "../../errors.ts";
 import { Budget, type Limits } from "./budget.ts";
+import { Refusal } from "./faults.ts";
 import { globals } from "./globals.ts";
 import { type Program, parse } from "./parser.ts";
-import { Refusal, type Value } from "./values.ts";
+import type { Value } from "./values.ts";
 
 /** The longest templates in use have some 30,000 characters. */
 const LONGEST = 200_000;

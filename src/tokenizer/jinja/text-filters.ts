@@ -1,25 +1,15 @@
 /** The filters of Jinja for texts and numbers, and the `tojson` of transformers. */
 import { asBoolean, asText, asWhole } from "./arguments.ts";
 import type { Budget } from "./budget.ts";
+import { Fault } from "./faults.ts";
 import { fixedText } from "./format.ts";
 import { listOf } from "./iterate.ts";
-import { arithmetic, doubleOf, exact, negated, wholeOf } from "./operators.ts";
+import { doubleOf, exact, wholeOf } from "./numbers.ts";
+import { arithmetic, negated } from "./operators.ts";
 import { space } from "./spaces.ts";
 import { capitalize, type Method, replace, splitLines, strip } from "./strings.ts";
 import { escaped, json, str } from "./text.ts";
-import {
-  Fault,
-  Float,
-  isNumber,
-  isText,
-  Markup,
-  marked,
-  orElse,
-  textOf,
-  typeName,
-  Undefined,
-  type Value,
-} from "./values.ts";
+import { Float, isNumber, isText, Markup, marked, orElse, textOf, typeName, Undefined, type Value } from "./values.ts";
 
 type Given = readonly (Value | undefined)[];
 

@@ -1,19 +1,8 @@
 /** Values as Python writes them: str, repr and json.dumps. */
 import type { Budget } from "./budget.ts";
 import { compareValues } from "./compare.ts";
-import {
-  Dict,
-  Fault,
-  Float,
-  isList,
-  isText,
-  Markup,
-  Tuple,
-  textOf,
-  typeName,
-  Undefined,
-  type Value,
-} from "./values.ts";
+import { Fault } from "./faults.ts";
+import { Dict, Float, isList, isText, Markup, Tuple, textOf, typeName, Undefined, type Value } from "./values.ts";
 
 /** `str(value)` */
 export function str(value: Value, budget: Budget): string {

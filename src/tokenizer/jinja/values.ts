@@ -1,6 +1,6 @@
 /** The values that templates compute with: Python's, held as JavaScript's where the two agree. */
 import type { Budget } from "./budget.ts";
-import type { Loop } from "./loop.ts";
+import { Fault } from "./faults.ts";
 
 /**
  * null is None; a number is an int, floats are objects so that 2.0 stays one; an array is a list.
@@ -19,17 +19,11 @@ export type Value =
   | Stream
   | Callable
   | Namespace
-  | Loop
+  | LoopState
   | Undefined;
 
 /** Arguments by name. */
 export type Named = ReadonlyMap<string, Value>;
-
-/** What Python would raise. */
-export class Fault extends Error {}
-
-/** What the template itself refuses, in its own words. */
-export class Refusal extends Error {}
 
 /** A float. */
 export class Float {
@@ -60,6 +54,12 @@ export class Stream implements Iterable<Value> {
   [Symbol.iterator](): Iterator<Value> {
     return this.iterator;
   }
+}
+
+/** What `loop` is in a loop. */
+export abstract class LoopState {
+  /** An attribute, undefined where `loop` has none of that name. */
+  abstract get(name: string): Value | undefined;
 }
 
 /** A function, method or macro. */
