@@ -33,7 +33,7 @@ export default {
     {
       name: "the top of src is below every room",
       severity: "error",
-      from: { path: "^src/(errors|show|options|pause|dispose)\\.ts$" },
+      from: { path: "^src/(errors|show|options|pause|dispose|steps)\\.ts$" },
       to: { path: "^src/[^/]+/" },
     },
     ...downOnly.filter(({ to }) => !to.path.includes("()")),

@@ -6,6 +6,7 @@ import { ArgumentError } from "../errors.ts";
 import type { Turning } from "../rotary/rotary.ts";
 import { writeRotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
+import { finish, type Steps } from "../steps.ts";
 import { CachedHead, type Content } from "./head.ts";
 import { type CacheForm, noRenumbering, PAGE_ENTRIES, type Renumbering } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
@@ -306,6 +307,16 @@ export class KeyValueCache {
    * until the end. Work that appends, and at last calls `keep`, which fails before it changes anything, needs it not.
    */
   attempt<T>(work: () => T, keeps = false): T {
+    return finish(
+      // biome-ignore lint/correctness/useYield: work without a pause
+      this.attemptInSteps(function* () {
+        return work();
+      }, keeps),
+    );
+  }
+
+  /** As `attempt`, for work that can be paused; given up midway it leaves the cache as it was, too. */
+  *attemptInSteps<T>(work: () => Steps<T>, keeps = false): Steps<T> {
     const outer = this.#attempt;
     const attempt: Attempt = {
       lengths: this.#heads.map(({ length }) => length),
@@ -317,17 +328,17 @@ export class KeyValueCache {
       heads: keeps ? this.#heads.map((head) => head.fork()) : undefined,
     };
     this.#attempt = attempt;
+    let done = false;
     try {
-      const result = work();
+      const result = yield* work();
       for (const head of attempt.heads ?? []) head.clear();
       for (const { page } of attempt.copied) this.#pool.release(page);
       if (attempt.table && attempt.table !== this.#table) this.#core.free(attempt.table);
       if (!outer) this.#dropUnseen();
+      done = true;
       return result;
-    } catch (error) {
-      this.#undo(attempt);
-      throw error;
     } finally {
+      if (!done) this.#undo(attempt);
       this.#attempt = outer;
     }
   }

@@ -1,6 +1,7 @@
 /** One instance of the core with the memory it owns. */
 
 import { MemoryError } from "../errors.ts";
+import type { Steps } from "../steps.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernels } from "./kernels.ts";
 import { instantiate, type WorkersLive } from "./module.ts";
@@ -87,6 +88,19 @@ export class Core {
     const scratch = new Scratch<Name>(this);
     try {
       return use(scratch.cut(sizes));
+    } finally {
+      scratch.free();
+    }
+  }
+
+  /** As `borrow`, for work that can be paused; given up midway, the memory is freed too. */
+  *borrowInSteps<Name extends string, T>(
+    sizes: Readonly<Record<Name, number>>,
+    use: (parts: Readonly<Record<Name, number>>) => Steps<T>,
+  ): Steps<T> {
+    const scratch = new Scratch<Name>(this);
+    try {
+      return yield* use(scratch.cut(sizes));
     } finally {
       scratch.free();
     }

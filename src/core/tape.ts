@@ -36,9 +36,12 @@ export interface TapeMatrix {
 /** A program of the core under construction; each method appends one step. Pointers are bytes, counts are elements. */
 export class Tape {
   readonly #words: number[] = [];
+  /** Where barriers stand among the words. */
+  readonly #barriers: number[] = [];
 
   /** Steps after it see all results of the steps before it, whichever thread made them. */
   barrier(): void {
+    this.#barriers.push(this.#words.length);
     this.#step(PlainStep, { operation: Operation.Barrier });
   }
 
@@ -209,6 +212,17 @@ export class Tape {
     target.set(this.#words);
     target[this.#words.length] = Operation.End;
     return pointer;
+  }
+
+  /**
+   * Puts it into memory cut at its barriers, to be run one part after the other.
+   * @returns the addresses of the parts; the first is that of the whole
+   */
+  writeParts(core: Core, owner: { allocate(byteLength: number): number } = core): number[] {
+    const pointer = this.write(core, owner);
+    const words = core.u32(pointer, this.#words.length);
+    for (const barrier of this.#barriers) words[barrier] = Operation.End;
+    return [pointer, ...this.#barriers.map((barrier) => pointer + (barrier + 1) * 4)];
   }
 
   #step<L extends { readonly words: number }>(layout: L, values: Words<L>): void {

@@ -13,6 +13,7 @@ import { bitsOf, bytesOf, wordsOf, writeRecord } from "../core/words.ts";
 import { NumericError } from "../errors.ts";
 import { isByLength, type RotaryConfig, type RotaryFactors } from "../rotary/frequencies.ts";
 import { Rotary, type Turning } from "../rotary/rotary.ts";
+import type { Steps } from "../steps.ts";
 import { type LayerDescription, layerOf } from "./architecture.ts";
 import { type Batch, checkTokens, isSingle } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
@@ -33,9 +34,25 @@ interface Moving {
 const nothingWritten = {
   key: "",
   parts: undefined as WorkspaceParts | undefined,
-  tape: 0,
+  /** One, or its parts. */
+  tapes: [] as readonly number[],
   moved: { heads: 0, stored: 0, rotations: [], shortRotations: [] } as Moving,
 };
+
+/** After so much work other work has its turn. */
+const STEP_MILLISECONDS = 16;
+
+/** A batch that is run part by part. */
+interface PausedPass {
+  tapes: readonly number[];
+  /** The part that comes next. */
+  next: number;
+  ended: boolean;
+  /** What went wrong, for who began it. */
+  error?: unknown;
+  /** Makes its text part of the cache. */
+  finish: () => void;
+}
 
 /** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
 export class Decoder {
@@ -60,6 +77,7 @@ export class Decoder {
   readonly #tape: Region;
   /** What stands in memory for a shape of batch, which decoding repeats: its tape, its segments and its layers' records. */
   #written = nothingWritten;
+  #paused: PausedPass | undefined;
 
   /** @param factors divisors of frequencies that came as tensors */
   constructor(core: Core, team: Team, config: ModelConfig, weights: ModelWeights, factors: RotaryFactors) {
@@ -126,6 +144,7 @@ export class Decoder {
    * MemoryError; the cache is then as it was.
    */
   forward(cache: KeyValueCache, batch: Batch): Float32Array {
+    this.settle();
     const questions = batch.questions ?? [];
     const textRows = batch.text.length;
     const rows = questions.reduce((sum, question) => sum + question.length, textRows);
@@ -137,11 +156,8 @@ export class Decoder {
       const run = (results: number) => {
         this.#prepare(parts, batch, cache.form, results);
         this.#writeBatch(parts, cache, batch);
-        this.#team.run(this.#written.tape);
-        // Without logits the last layer's sums stay undone, but what went wrong before shows in its input.
-        if (!this.#core.kernels.allFinite(parts.hidden, rows * packedSizeOf(this.layout.width))) {
-          throw new NumericError("The model computed NaN or infinity: its weights are damaged or overflow");
-        }
+        this.#team.run(this.#written.tapes[0]!);
+        this.#checkFinite(parts, rows);
         return this.#readLogits(results, count);
       };
       // One row has its place; the products of more come in tiles of four.
@@ -152,6 +168,65 @@ export class Decoder {
     } catch (error) {
       cache.trim();
       throw error;
+    }
+  }
+
+  /**
+   * Runs a batch in steps of some milliseconds, between which other batches may be run: the first of them runs what is left of this one
+   * before itself. Given up midway, or when it throws, the cache is as it was.
+   * @throws as `forward`
+   */
+  *forwardInSteps(cache: KeyValueCache, batch: Omit<Batch, "logits">): Steps<void> {
+    this.settle();
+    const { text, questions = [] } = batch;
+    for (const list of [text, ...questions]) checkTokens(list, this.config.vocabularySize);
+    const rows = questions.reduce((sum, question) => sum + question.length, text.length);
+    const pass: PausedPass = { tapes: [], next: 0, ended: false, finish: () => {} };
+    try {
+      const parts = this.#workspace.ensure(rows, (text.length ? 1 : 0) + questions.length);
+      this.#prepare(parts, batch, cache.form, parts.logits, true);
+      this.#writeBatch(parts, cache, batch);
+      pass.tapes = this.#written.tapes;
+      pass.finish = () => {
+        this.#checkFinite(parts, rows);
+        cache.commit(text.length);
+      };
+      this.#paused = pass;
+      while (!this.#advance(pass)) yield;
+      if (pass.error) throw pass.error;
+    } finally {
+      if (this.#paused === pass) this.#paused = undefined;
+      if (!pass.ended || pass.error) cache.trim();
+    }
+  }
+
+  /** Runs what is left of a batch that is paused: before anything is done that could move what it works on. */
+  settle(): void {
+    const pass = this.#paused;
+    while (pass && !this.#advance(pass));
+  }
+
+  /** Runs some parts of a pass. @returns whether it has ended; what went wrong is kept for who began it */
+  #advance(pass: PausedPass): boolean {
+    if (pass.ended) return true;
+    const end = performance.now() + STEP_MILLISECONDS;
+    try {
+      do this.#team.run(pass.tapes[pass.next++]!);
+      while (pass.next < pass.tapes.length && performance.now() < end);
+      if (pass.next < pass.tapes.length) return false;
+      pass.finish();
+    } catch (error) {
+      pass.error = error;
+    }
+    pass.ended = true;
+    this.#paused = undefined;
+    return true;
+  }
+
+  /** Without logits the last layer's sums stay undone, but what went wrong before shows in its input. */
+  #checkFinite(parts: WorkspaceParts, rows: number): void {
+    if (!this.#core.kernels.allFinite(parts.hidden, rows * packedSizeOf(this.layout.width))) {
+      throw new NumericError("The model computed NaN or infinity: its weights are damaged or overflow");
     }
   }
 
@@ -167,6 +242,7 @@ export class Decoder {
 
   /** Logits of what `hiddenState` gave, the same bits as at that time: [vocabularySize]. @throws MemoryError */
   logitsOf(hiddenState: Float32Array): Float32Array {
+    this.settle();
     const parts = this.#workspace.ensure(1, 1);
     this.#core.f32(parts.hidden, hiddenState.length).set(hiddenState);
     const tape = new Tape();
@@ -180,6 +256,7 @@ export class Decoder {
    * @throws MemoryError
    */
   outputProjection(layer: number): Float32Array {
+    this.settle();
     const { width, attendedHeads } = this.layout;
     const matrix = this.#weights.layers[layer]!.output;
     const { depth, panels } = matrix;
@@ -211,6 +288,7 @@ export class Decoder {
     this.#expansion.dispose();
     this.#tape.free();
     this.#written = nothingWritten;
+    this.#paused = undefined;
   }
 
   #runOnce(tape: Tape): void {
@@ -313,10 +391,10 @@ export class Decoder {
   }
 
   /** Writes what all batches of one shape share, unless the last one was of this shape: tape, segments, rows' places, layers' records. */
-  #prepare(parts: WorkspaceParts, batch: Batch, form: CacheForm, results: number): void {
+  #prepare(parts: WorkspaceParts, batch: Batch, form: CacheForm, results: number, inParts = false): void {
     const { text, questions = [], scoring, logits, record } = batch;
     const lengths = questions.map((question) => question.length);
-    const shape = [form, text.length, lengths, scoring && (scoring.factors ? 2 : 1), logits, results, record];
+    const shape = [form, text.length, lengths, scoring && (scoring.factors ? 2 : 1), logits, results, record, inParts];
     const key = JSON.stringify(shape);
     if (this.#written.key === key && this.#written.parts === parts) return;
     this.#written = nothingWritten;
@@ -332,8 +410,9 @@ export class Decoder {
     this.#core.u32(parts.segments, segments.length).set(segments);
     this.#core.i32(parts.rowOffsets, offsets.length).set(offsets);
     this.#writeRecords(parts, batch, segments.length / SegmentRecord.words);
-    const tape = this.#writeTape(parts, offsets.length, batch, form, results).write(this.#core, this.#tape);
-    this.#written = { key, parts, tape, moved: nothingWritten.moved };
+    const tape = this.#writeTape(parts, offsets.length, batch, form, results);
+    const tapes = inParts ? tape.writeParts(this.#core, this.#tape) : [tape.write(this.#core, this.#tape)];
+    this.#written = { key, parts, tapes, moved: nothingWritten.moved };
   }
 
   /** Writes the layers' records, but for what `#pointRecords` writes. */

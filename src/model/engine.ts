@@ -52,6 +52,8 @@ export class Engine {
   readonly #weightBytes: number;
   readonly #weights: ModelWeights;
   #fingerprint: string | undefined;
+  /** Ends with the last turn that was taken. */
+  #turn: Promise<void> = Promise.resolve();
   #frame: { readonly parts: PromptFrame } | { readonly error: unknown } | undefined;
   #parts: { core: Core; team: Team; decoder: Decoder; pools: Map<CacheForm, PagePool> } | undefined;
 
@@ -144,6 +146,22 @@ export class Engine {
   /** Bytes of a page of a form. */
   pageBytes(form: CacheForm): number {
     return this.#pool(form).pageBytes;
+  }
+
+  /** Runs what is left of a pass that is paused; before anything is done that could move what it works on. */
+  settle(): void {
+    this.#parts?.decoder.settle();
+  }
+
+  /** Waits until nobody else is in the middle of work in steps. @returns what ends the turn */
+  async takeTurn(): Promise<() => void> {
+    const before = this.#turn;
+    let end = () => {};
+    this.#turn = new Promise((resolve) => {
+      end = resolve;
+    });
+    await before;
+    return end;
   }
 
   /** Ends the worker threads and lets go of the memory. */

@@ -4,6 +4,7 @@ import { PAGE_ENTRIES } from "../cache/page-form.ts";
 import type { Recording } from "../model/batch.ts";
 import type { Engine } from "../model/engine.ts";
 import type { QuestionNeeds } from "../press/press.ts";
+import type { Steps } from "../steps.ts";
 
 /**
  * Runs a chunk, which enters the cache, and the questions behind it, each blind to the others.
@@ -11,26 +12,26 @@ import type { QuestionNeeds } from "../press/press.ts";
  * @returns the scores of a layer's KV head: [entries], the same array for all that share them
  * @throws MemoryError, NumericError; the cache is then as it was
  */
-export function readWithQuestions(
+export function* readWithQuestions(
   { core, decoder }: Engine,
   cache: KeyValueCache,
   chunk: Int32Array,
   questions: readonly Int32Array[],
   { granularity, pooling }: QuestionNeeds,
   record: Recording | undefined,
-): (layer: number, head: number) => Float32Array {
+): Steps<(layer: number, head: number) => Float32Array> {
   const { layers, kvHeads } = cache;
   const lists = { head: layers * kvHeads, layer: layers, model: 1 }[granularity];
   const listOf = (layer: number, head: number) => ({ head: layer * kvHeads + head, layer, model: 0 })[granularity];
   const entries = cache.longest + chunk.length;
   const stride = Math.ceil(entries / PAGE_ENTRIES) * PAGE_ENTRIES;
-  const scores = core.borrow({ scores: lists * stride * 4 }, ({ scores: pointer }) => {
+  const scores = yield* core.borrowInSteps({ scores: lists * stride * 4 }, function* ({ scores: pointer }) {
     core.f32(pointer, lists * stride).fill(0);
     const scoring = {
       target: (layer: number, head: number) => pointer + listOf(layer, head) * stride * 4,
       factors: pooling === "mean" ? meanFactors(questions, entries) : undefined,
     };
-    decoder.forward(cache, { text: chunk, questions, scoring, record });
+    yield* decoder.forwardInSteps(cache, { text: chunk, questions, scoring, record });
     return Array.from({ length: lists }, (_, list) =>
       core.f32(pointer + list * stride * 4, entries).slice(cache.hidden(cache.chosenLayers[0]!, 0)),
     );

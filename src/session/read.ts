@@ -9,6 +9,7 @@ import type { ModelSelection, PassPress } from "../press/press.ts";
 import { checkPress } from "../press/tools/check-press.ts";
 import { selectAll } from "../press/tools/choose.ts";
 import { show } from "../show.ts";
+import type { Steps } from "../steps.ts";
 import { joined } from "../tokenizer/tokens.ts";
 import { chunksOf } from "./chunks.ts";
 import { keepSelected, type Ongoing, stepOngoing, viewCache } from "./compress.ts";
@@ -69,8 +70,11 @@ interface Reading {
 
 /** The session that reads. */
 interface ReadingSession {
-  /** Work without pause, in which a press's code may run. @throws DisposedError when that disposes the session */
-  step<T>(work: () => T): T;
+  /**
+   * Work in steps, between which other work goes on and aborts are heard; a press's code may run in it.
+   * @throws DisposedError when the session is disposed meanwhile; what the signal gives. The work is then given up
+   */
+  steps<T>(work: () => Steps<T>): Promise<T>;
   /** @throws DisposedError */
   checkLive(): void;
 }
@@ -155,8 +159,8 @@ export async function readChunks(reading: Reading, document: DocumentTokens, ses
     const read = cache.absolutePosition - start + chunk.length;
     const work = () => readChunk(reading, course, chunk, session.checkLive);
     // Where two presses compress, the second may fail when the first has dropped entries.
-    passes.ongoing = session.step(() =>
-      cache.attempt(work, passes.ongoing !== undefined || cache.wouldTurn(chunk.length)),
+    passes.ongoing = await session.steps(() =>
+      cache.attemptInSteps(work, passes.ongoing !== undefined || cache.wouldTurn(chunk.length)),
     );
     passes.hiddenState = undefined;
     onProgress?.({
@@ -196,12 +200,12 @@ function allKeep({ layers, kvHeads }: KeyValueCache, target: Target, count: numb
  * @param course the press's way through the chunks, where it has one
  * @returns what goes on compressing the session
  */
-function readChunk(
+function* readChunk(
   reading: Reading,
   course: ModelSelection | undefined,
   chunk: Int32Array,
   checkLive: () => void,
-): Ongoing | undefined {
+): Steps<Ongoing | undefined> {
   const { passes, press, target, questions, tokensTotal } = reading;
   const { engine, cache, ongoing } = passes;
   checkRoom(reading, chunk.length);
@@ -210,9 +214,9 @@ function readChunk(
   const rows = Math.max(queryRows, ongoing?.press.needs?.queryRows ?? 0);
   const recorder = new Recorder(engine.core, engine.config, rows > 0 ? ["queries"] : [], chunk.length, rows);
   let questionScores: PassRecord["questionScores"];
-  recorder.batch(0, chunk.length, (record) => {
-    if (wanted) questionScores = readWithQuestions(engine, cache, chunk, questions, wanted, record);
-    else engine.decoder.forward(cache, { text: chunk, record });
+  yield* recorder.batchInSteps(0, chunk.length, function* (record) {
+    if (wanted) questionScores = yield* readWithQuestions(engine, cache, chunk, questions, wanted, record);
+    else yield* engine.decoder.forwardInSteps(cache, { text: chunk, record });
   });
   const view = viewCache(engine, cache, chunk, recorder, { chunked: true, textLength: tokensTotal, questionScores });
   if (chooses) {

@@ -4,6 +4,7 @@ import type { Core } from "../core/core.ts";
 import type { Recording } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { layoutOf } from "../model/layout.ts";
+import { finish, type Steps } from "../steps.ts";
 
 /** What of a row is kept, for each layer. */
 type Part = "queries" | "keys" | "normed";
@@ -49,25 +50,36 @@ export class Recorder {
    * @throws MemoryError
    */
   batch(first: number, count: number, run: (record: Recording | undefined) => void): void {
+    finish(
+      // biome-ignore lint/correctness/useYield: work without a pause
+      this.batchInSteps(first, count, function* (record) {
+        run(record);
+      }),
+    );
+  }
+
+  /** As `batch`, for a run that can be paused. */
+  *batchInSteps(first: number, count: number, run: (record: Recording | undefined) => Steps<void>): Steps<void> {
     const start = this.#total - this.rows;
     const firstRow = Math.max(0, start - first);
     const rows = count - firstRow;
     if (rows <= 0 || this.#kept.size === 0) {
-      run(undefined);
+      yield* run(undefined);
       return;
     }
     const layers = this.#layers;
     const sizes: Partial<Record<Part, number>> = {};
     for (const part of this.#kept.keys()) sizes[part] = layers * rows * packedSizeOf(this.#axes[part]) * 4;
-    this.#core.borrow(sizes as Record<Part, number>, (parts) => {
+    const [core, axes, kepts] = [this.#core, this.#axes, this.#kept];
+    yield* core.borrowInSteps(sizes as Record<Part, number>, function* (parts) {
       const targets = { queries: 0, keys: 0, normed: 0, ...(parts as Partial<typeof parts>) };
-      run({ firstRow, rows, ...targets });
-      for (const [part, kept] of this.#kept) {
-        const axis = this.#axes[part];
+      yield* run({ firstRow, rows, ...targets });
+      for (const [part, kept] of kepts) {
+        const axis = axes[part];
         const length = rows * packedSizeOf(axis);
         for (let layer = 0; layer < layers; layer++) {
           const target = kept[layer]!.subarray((first + firstRow - start) * sizeOf(axis));
-          unpackRows(this.#core.f32(targets[part] + layer * length * 4, length), target, axis);
+          unpackRows(core.f32(targets[part] + layer * length * 4, length), target, axis);
         }
       }
     });

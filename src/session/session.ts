@@ -6,11 +6,12 @@ import { ArgumentError, BusyError, DisposedError } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import { checkOptions } from "../options.ts";
-import { gathered } from "../pause.ts";
+import { gathered, pause } from "../pause.ts";
 import { BUDGET_OPTIONS, type Budget, targetOf } from "../press/budget.ts";
 import type { PassPress, Press, StepsPress } from "../press/press.ts";
 import { checkPress, looksAtPass } from "../press/tools/check-press.ts";
 import { show } from "../show.ts";
+import type { Steps } from "../steps.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { joined } from "../tokenizer/tokens.ts";
@@ -122,12 +123,12 @@ export class Session {
 
   /** A KV head's keys as they are rotated now: [cacheLength, headSize]. */
   keys(layer: number, head: number): Float32Array {
-    return this.#live().cache.keys(layer, head);
+    return this.#settled().cache.keys(layer, head);
   }
 
   /** A KV head's values: [cacheLength, headSize]. */
   values(layer: number, head: number): Float32Array {
-    return this.#live().cache.values(layer, head);
+    return this.#settled().cache.values(layer, head);
   }
 
   /** Bytes that the cache holds: its pages, shared with forks or not, and their table. */
@@ -243,7 +244,7 @@ export class Session {
       signal?.addEventListener("abort", abort);
       const { reading, document } = await checkedReading(text, options, this.#live(), stop.signal);
       await readChunks(reading, document, {
-        step: (work) => this.#step(work),
+        steps: (work) => this.#inSteps(work, stop.signal),
         checkLive: () => void this.#live(),
       });
     } finally {
@@ -411,7 +412,7 @@ export class Session {
 
   /** A session of the same content; pages are shared until one of the two writes to them. */
   fork(): Session {
-    const { cache, contextSize, hiddenState, documentEnd, ongoing, conversation } = this.#live();
+    const { cache, contextSize, hiddenState, documentEnd, ongoing, conversation } = this.#settled();
     const forked = ongoing && { ...ongoing, steps: ongoing.steps.fork() };
     const state = { hiddenState, documentEnd };
     const copy = new Session(this.#engine, this.#sessions, cache.fork(), contextSize, state, forked);
@@ -425,7 +426,7 @@ export class Session {
    * @throws ArgumentError when a press goes on compressing this session: what it remembers cannot be saved
    */
   save(): Uint8Array<ArrayBuffer> {
-    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#live();
+    const { cache, contextSize, hiddenState, documentEnd, ongoing } = this.#settled();
     if (ongoing) {
       throw new ArgumentError(
         `The ${ongoing.press.name} press goes on in this session, and what it remembers cannot be saved`,
@@ -472,8 +473,16 @@ export class Session {
     this.#running = operation;
   }
 
+  /** The session where no pass of the model is paused, whoever began it. */
+  #settled(): Passes {
+    const passes = this.#live();
+    this.#engine.settle();
+    return passes;
+  }
+
   /** Work without pause, in which a press's code may run. @throws DisposedError when that disposes the session */
   #step<T>(work: () => T): T {
+    this.#engine.settle();
     this.#stepping = true;
     try {
       const result = work();
@@ -482,6 +491,33 @@ export class Session {
     } finally {
       this.#stepping = false;
       if (this.#disposed) this.#passes.cache.dispose();
+    }
+  }
+
+  /** Work in steps, between which other work goes on. @throws what the signal gives, or DisposedError: the work is then given up */
+  async #inSteps<T>(work: () => Steps<T>, signal: AbortSignal): Promise<T> {
+    const end = await this.#engine.takeTurn();
+    try {
+      signal.throwIfAborted();
+      this.#live();
+      this.#stepping = true;
+      const steps = work();
+      try {
+        for (;;) {
+          const { value, done } = steps.next();
+          this.#live();
+          if (done) return value;
+          await pause();
+          signal.throwIfAborted();
+        }
+      } finally {
+        // Given up, it puts everything back.
+        steps.return(undefined as T);
+        this.#stepping = false;
+        if (this.#disposed) this.#passes.cache.dispose();
+      }
+    } finally {
+      end();
     }
   }
 
