@@ -26,7 +26,7 @@ test("reads, answers, forks and saves as the engine does", async () => {
   const here = await loadHere(drawnModel());
   const model = await loadModel(drawnModel());
   assert.is(model.fingerprint, here.fingerprint);
-  assert.equal(model.config, JSON.parse(JSON.stringify(here.config)));
+  assert.equal(model.config, structuredClone(here.config));
   const [own, session] = [here.createSession({ contextSize: 600 }), await model.createSession({ contextSize: 600 })];
   const options = { budget: 60, chunkLength: 40, questions: ["the x?"] };
   const [seen, ownSeen]: [number[], number[]] = [[], []];
