@@ -1,6 +1,21 @@
 /** The types of weights that Siskin reads, with the sizes of their blocks. */
 
+/** Types that few files have, which are turned to floats outside the core (`rare-types.ts`). */
+export type RareType =
+  | "IQ1_S"
+  | "IQ1_M"
+  | "IQ2_XXS"
+  | "IQ2_XS"
+  | "IQ2_S"
+  | "IQ3_XXS"
+  | "IQ3_S"
+  | "TQ1_0"
+  | "TQ2_0"
+  | "MXFP4"
+  | "NVFP4";
+
 export type TensorType =
+  | RareType
   | "F32"
   | "F16"
   | "BF16"
@@ -25,6 +40,8 @@ interface TypeTraits {
   /** Values in a block; a row is a whole number of blocks. */
   readonly blockLength: number;
   readonly blockBytes: number;
+  /** Whether the core does not know it. */
+  readonly isRare?: true;
 }
 
 /** From ggml.h and ggml-common.h. */
@@ -45,6 +62,17 @@ export const typeTraits: Readonly<Record<TensorType, TypeTraits>> = {
   Q6_K: { ggmlType: 14, blockLength: 256, blockBytes: 210 },
   IQ4_NL: { ggmlType: 20, blockLength: 32, blockBytes: 18 },
   IQ4_XS: { ggmlType: 23, blockLength: 256, blockBytes: 136 },
+  IQ2_XXS: { ggmlType: 16, blockLength: 256, blockBytes: 66, isRare: true },
+  IQ2_XS: { ggmlType: 17, blockLength: 256, blockBytes: 74, isRare: true },
+  IQ3_XXS: { ggmlType: 18, blockLength: 256, blockBytes: 98, isRare: true },
+  IQ1_S: { ggmlType: 19, blockLength: 256, blockBytes: 50, isRare: true },
+  IQ3_S: { ggmlType: 21, blockLength: 256, blockBytes: 110, isRare: true },
+  IQ2_S: { ggmlType: 22, blockLength: 256, blockBytes: 82, isRare: true },
+  IQ1_M: { ggmlType: 29, blockLength: 256, blockBytes: 56, isRare: true },
+  TQ1_0: { ggmlType: 34, blockLength: 256, blockBytes: 54, isRare: true },
+  TQ2_0: { ggmlType: 35, blockLength: 256, blockBytes: 66, isRare: true },
+  MXFP4: { ggmlType: 39, blockLength: 32, blockBytes: 17, isRare: true },
+  NVFP4: { ggmlType: 40, blockLength: 64, blockBytes: 36, isRare: true },
 };
 
 /** Whether Siskin reads weights of a type. */
@@ -52,28 +80,23 @@ export function isRead(type: string): type is TensorType {
   return Object.hasOwn(typeTraits, type);
 }
 
+export function isRareType(type: TensorType): type is RareType {
+  return typeTraits[type].isRare ?? false;
+}
+
 /** How ggml stores values of a type, by its number; of those that Siskin does not read too, which may stand in a file. */
 export const ggmlTypes: ReadonlyMap<number, { name: string; blockLength: number; blockBytes: number }> = new Map([
-  ...Object.entries(typeTraits).map(([name, { ggmlType, ...sizes }]) => [ggmlType, { name, ...sizes }] as const),
+  ...Object.entries(typeTraits).map(
+    ([name, { ggmlType, blockLength, blockBytes }]) => [ggmlType, { name, blockLength, blockBytes }] as const,
+  ),
   ...(
     [
       [9, "Q8_1", 32, 36],
       [15, "Q8_K", 256, 292],
-      [16, "IQ2_XXS", 256, 66],
-      [17, "IQ2_XS", 256, 74],
-      [18, "IQ3_XXS", 256, 98],
-      [19, "IQ1_S", 256, 50],
-      [21, "IQ3_S", 256, 110],
-      [22, "IQ2_S", 256, 82],
       [24, "I8", 1, 1],
       [25, "I16", 1, 2],
       [26, "I32", 1, 4],
       [27, "I64", 1, 8],
-      [29, "IQ1_M", 256, 56],
-      [34, "TQ1_0", 256, 54],
-      [35, "TQ2_0", 256, 66],
-      [39, "MXFP4", 32, 17],
-      [40, "NVFP4", 64, 36],
       [41, "Q1_0", 128, 18],
       [42, "Q2_0", 64, 18],
     ] as const

@@ -3,7 +3,7 @@ import { type Axis, inBytes, isRearranged, packedSizeOf, packRow, placeOf, sizeO
 import type { Core } from "../core/core.ts";
 import { Scratch } from "../core/region.ts";
 import type { ReadableEntry } from "../formats/tensor-file.ts";
-import { type TensorType, typeTraits } from "../formats/tensor-types.ts";
+import { isRareType, type TensorType, typeTraits } from "../formats/tensor-types.ts";
 import { pause } from "../pause.ts";
 import {
   freeTensors,
@@ -81,6 +81,8 @@ export async function packTensors(core: Core, jobs: readonly PackJob[], options:
     const layout = layouts[index];
     return layout ? matrixBytes(layout, packedSizeOf(rows)) : packedSizeOf(rows) * 4;
   });
+  // A chunk of its own, with tables of 18 kB.
+  if (jobs.some(({ entry }) => isRareType(entry.type))) rareTypes ??= await import("../formats/rare-types.ts");
   core.reserve(sizes.reduce((sum, size) => sum + size, 4 * STAGING_BYTES));
   const targets: Target[] = [];
   const staging = new Scratch<"first" | "second" | "values" | "arranged">(core);
@@ -195,6 +197,16 @@ function arrangedBytes({ target: { job, matrix }, rows, packedRows, byteLength }
   return keepsBlocks(job, matrix.form) ? (byteLength / rows) * packedRows : packedRows * matrix.depth * 4;
 }
 
+let rareTypes: typeof import("../formats/rare-types.ts") | undefined;
+
+/** A piece's values as f32, of whatever type. @param raw its bytes as they stand in the file */
+function dequantise(core: Core, piece: Piece, raw: number, values: number, count: number): void {
+  const { type } = piece.target.job.entry;
+  const { ggmlType, blockBytes } = typeTraits[type];
+  if (!isRareType(type)) core.kernels.dequantise(ggmlType, raw, values, count);
+  else rareTypes!.dequantiseRare(type, core.bytes(raw, piece.byteLength), blockBytes, core.f32(values, count));
+}
+
 /** Packs rows of a matrix. @param raw its bytes as they stand in the file */
 function packRows(core: Core, piece: Piece, matrix: Matrix, raw: number, staging: Staging): void {
   const { kernels } = core;
@@ -206,7 +218,7 @@ function packRows(core: Core, piece: Piece, matrix: Matrix, raw: number, staging
   const asBlocks = keepsBlocks(job, form);
   let source = raw;
   if (!asBlocks) {
-    kernels.dequantise(ggmlType, raw, staging.values, piece.rows * sizeOf(columns));
+    dequantise(core, piece, raw, staging.values, piece.rows * sizeOf(columns));
     source = staging.values;
   }
   if (isArranged(job)) {
@@ -227,7 +239,7 @@ function packRows(core: Core, piece: Piece, matrix: Matrix, raw: number, staging
 /** Packs a whole vector. @param raw its bytes as they stand in the file @param values room for it as f32 */
 function packVector(core: Core, piece: Piece, raw: number, values: number): void {
   const { pointer, job } = piece.target;
-  core.kernels.dequantise(typeTraits[job.entry.type].ggmlType, raw, values, piece.rows);
+  dequantise(core, piece, raw, values, piece.rows);
   arrange(core, piece, values, pointer, { runs: 1, length: 4, packedLength: 4 });
   if (job.factor === 1 && job.offset === 0) return;
   const numbers = core.f32(pointer, piece.packedRows);

@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { dequantiseRare } from "../../src/formats/rare-types.ts";
 import { readSafetensors } from "../../src/formats/safetensors-arrays.ts";
-import { type TensorType, typeTraits } from "../../src/formats/tensor-types.ts";
+import { isRareType, type TensorType, typeTraits } from "../../src/formats/tensor-types.ts";
 
 const memory = new WebAssembly.Memory({ initial: 16 });
 const core = new WebAssembly.Instance(new WebAssembly.Module(readFileSync("dist/core.wasm")), {
@@ -22,7 +23,10 @@ function dequantise(type: TensorType, blocks: Uint8Array, count: number): Uint32
   new Uint8Array(memory.buffer).set(blocks, source);
   const words = new Uint32Array(memory.buffer, target, count + 1);
   words.fill(sentinel);
-  core.dequantise(typeTraits[type].ggmlType, source, target, count);
+  if (isRareType(type)) {
+    const { blockBytes } = typeTraits[type];
+    dequantiseRare(type, blocks, blockBytes, new Float32Array(memory.buffer, target, count));
+  } else core.dequantise(typeTraits[type].ggmlType, source, target, count);
   assert.is(words[count], sentinel);
   return words.slice(0, count);
 }

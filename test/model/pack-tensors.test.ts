@@ -15,7 +15,22 @@ const core = makeCore();
 const { kernels } = core;
 /** Blocks that the 4-bit form takes as they are. */
 const FOUR_BITS: readonly TensorType[] = ["Q4_0", "Q4_1", "Q4_K"];
-const EIGHT_BITS: readonly TensorType[] = ["Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"];
+const EIGHT_BITS: readonly TensorType[] = [
+  ...(["Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"] as const),
+  ...([
+    "IQ1_S",
+    "IQ1_M",
+    "IQ2_XXS",
+    "IQ2_XS",
+    "IQ2_S",
+    "IQ3_XXS",
+    "IQ3_S",
+    "TQ1_0",
+    "TQ2_0",
+    "MXFP4",
+    "NVFP4",
+  ] as const),
+];
 const FLOATS: readonly TensorType[] = ["F16", "BF16"];
 /** Rows of a fixture whose numbers are those of a weight: 2 to 5 are subnormal, zero, huge and all bits set. */
 const ORDINARY_ROWS = [0, 1, 6, 7];
