@@ -125,8 +125,8 @@ const refused: [string, GgufChanges, RegExp][] = [
   ],
   [
     "a weight of a type that is not read",
-    tensor("blk.0.ffn_gate.weight", { shape: [64, 32], type: 42, bytes: new Uint8Array(32 * 18) }),
-    /blk\.0\.ffn_gate\.weight is of type Q2_0, which is not supported/,
+    tensor("blk.0.ffn_gate.weight", { shape: [64, 32], type: 9, bytes: new Uint8Array(64 * 36) }),
+    /blk\.0\.ffn_gate\.weight is of type Q8_1, which is not supported/,
   ],
   ["too few factors of RoPE", tensor("rope_freqs.weight", zeros(7)), /rope_freqs\.weight should have the shape \[8\]/],
   [

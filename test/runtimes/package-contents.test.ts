@@ -36,7 +36,10 @@ test("holds what it says it does, and nothing else", () => {
   ];
   for (const path of needed) assert.ok(files.has(path), `${path} is missing`);
   for (const path of files) {
-    assert.match(path, /^(dist\/|docs\/|examples\/|models\/nano-2\/README\.md$|LICENSE$|(README|CHANGELOG|CONTRIBUTING)\.md$|package\.json$)/);
+    assert.match(
+      path,
+      /^(dist\/|docs\/|examples\/|models\/nano-2\/README\.md$|LICENSE$|(README|CHANGELOG|CONTRIBUTING)\.md$|package\.json$)/,
+    );
     assert.not.match(path, /\btest\b/);
   }
 });
