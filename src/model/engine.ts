@@ -59,7 +59,8 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.name = parts.name;
-    this.config = parts.config;
+    // The name of 0.1, until 1.0; it does not count among the configuration's fields.
+    this.config = Object.defineProperty({ ...parts.config }, "keyHeads", { value: parts.config.kvHeads });
     this.tensors = parts.tensors;
     this.#tokenizer = parts.tokenizer;
     this.generationDefaults = parts.generationDefaults;

@@ -41,6 +41,7 @@ export function cachedEntries(
     layer,
     layers,
     kvHeads,
+    keyHeads: kvHeads,
     group: queryHeads / kvHeads,
     headSize,
     hiddenSize,

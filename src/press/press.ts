@@ -15,6 +15,8 @@ export interface LayerContent extends Arithmetic {
   readonly layer: number;
   readonly layers: number;
   readonly kvHeads: number;
+  /** @deprecated until 1.0: `kvHeads` */
+  readonly keyHeads?: number;
   /** Query heads that share a KV head; those of KV head h are h · group ... (h + 1) · group - 1. */
   readonly group: number;
   readonly headSize: number;

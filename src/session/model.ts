@@ -56,6 +56,11 @@ export class Model {
     return this.#engine.frame;
   }
 
+  /** @deprecated until 1.0: `frame` */
+  get prompt(): Frame {
+    return this.frame;
+  }
+
   /** Threads that compute, the calling one included. @throws DisposedError */
   get threads(): number {
     return this.#engine.threads;
@@ -96,8 +101,9 @@ export class Model {
 
   /** A session with an empty cache. @throws ArgumentError for a scheme or context size that cannot be */
   createSession(options: SessionOptions = {}): Session {
-    checkOptions(options, ["scheme", "cache", "contextSize"], "createSession");
-    const { scheme = "contiguous", cache: form = "f32", contextSize = this.config.maxPositions } = options;
+    checkOptions(options, ["scheme", "cache", "contextSize", "window"], "createSession");
+    const { scheme = "contiguous", cache: form = "f32" } = options;
+    const contextSize = options.contextSize ?? options.window ?? this.config.maxPositions;
     if (scheme !== "contiguous" && scheme !== "original") {
       throw new ArgumentError(`scheme should be "contiguous" or "original" and is ${show(scheme)}`);
     }
@@ -115,9 +121,10 @@ export class Model {
    * @throws FormatError for bytes that are no capsule, truncated, altered, of a newer version or of another model;
    * MemoryError. Nothing stays allocated then.
    */
-  openSession(bytes: Uint8Array | ArrayBuffer, options: { readonly contextSize?: number | undefined } = {}): Session {
-    checkOptions(options, ["contextSize"], "openSession");
-    if (options.contextSize !== undefined) checkContextSize(options.contextSize);
+  openSession(bytes: Uint8Array | ArrayBuffer, options: Pick<SessionOptions, "contextSize" | "window"> = {}): Session {
+    checkOptions(options, ["contextSize", "window"], "openSession");
+    const lifted = options.contextSize ?? options.window;
+    if (lifted !== undefined) checkContextSize(lifted);
     const engine = this.#engine;
     const { layers, kvHeads, maxPositions } = engine.config;
     const state = readCapsule(asBytes(bytes), engine.fingerprint, {
@@ -130,7 +137,7 @@ export class Model {
         return (engine.frameForTokens ?? engine.frame).checkedEnd(value);
       },
       contextSize: maxPositions,
-      lifted: options.contextSize,
+      lifted,
     });
     const cache = engine.createCache(state.form, state.scheme);
     try {

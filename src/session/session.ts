@@ -47,6 +47,8 @@ export interface SessionOptions {
   readonly cache?: CacheForm | undefined;
   /** Positions that may be used before the session counts as full; default the model's window. */
   readonly contextSize?: number | undefined;
+  /** @deprecated until 1.0: `contextSize` */
+  readonly window?: number | undefined;
 }
 
 /** How a conversation is rendered, answered, and forgotten where the window ends. */
