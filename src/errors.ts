@@ -70,6 +70,9 @@ export class UnsupportedError extends SiskinError {
   override name = "UnsupportedError";
 }
 
+/** @deprecated until 1.0: UnsupportedError */
+export const RuntimeError = UnsupportedError;
+
 /** The worker that the engine ran in has crashed, was ended, or could not be started. */
 export class WorkerError extends SiskinError {
   override name = "WorkerError";

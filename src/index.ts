@@ -1,8 +1,6 @@
 /** What every entry of the package exports, whatever the runtime. */
 export type { Scheme } from "./cache/cache.ts";
 export * from "./errors.ts";
-/** @deprecated until 1.0: UnsupportedError */
-export { UnsupportedError as RuntimeError } from "./errors.ts";
 export type { ModelConfig } from "./model/config.ts";
 export type { ModelMemory } from "./model/engine.ts";
 export type { GenerationDefaults } from "./model/generation-config.ts";
