@@ -70,7 +70,10 @@ export class UnsupportedError extends SiskinError {
   override name = "UnsupportedError";
 }
 
-/** @deprecated until 1.0: UnsupportedError */
+/**
+ * @deprecated until 1.0: UnsupportedError
+ * @alias
+ */
 export const RuntimeError = UnsupportedError;
 
 /** The worker that the engine ran in has crashed, was ended, or could not be started. */
