@@ -112,7 +112,7 @@ test("no command at all: the help, on standard error", async () => {
 });
 
 test("a reader that closes the pipe ends the command without an error", async () => {
-  const child = start("generate", "Once upon", "--max-tokens", "4000");
+  const child = start("generate", "Once upon", "--max-tokens", "4000", "--temperature", "1", "--seed", "1");
   const closed = once(child, "exit");
   const stderr = text(child.stderr);
   await once(child.stdout, "data");
