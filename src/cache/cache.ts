@@ -6,7 +6,7 @@ import { ArgumentError } from "../errors.ts";
 import type { Turning } from "../rotary/rotary.ts";
 import { writeRotationRows } from "../rotary/rotation-rows.ts";
 import { show } from "../show.ts";
-import { finish, type Steps } from "../steps.ts";
+import { finish, once, type Steps } from "../steps.ts";
 import { CachedHead, type Content } from "./head.ts";
 import { type CacheForm, noRenumbering, PAGE_ENTRIES, type Renumbering } from "./page-form.ts";
 import type { PagePool } from "./pages.ts";
@@ -307,12 +307,7 @@ export class KeyValueCache {
    * until the end. Work that appends, and at last calls `keep`, which fails before it changes anything, needs it not.
    */
   attempt<T>(work: () => T, keeps = false): T {
-    return finish(
-      // biome-ignore lint/correctness/useYield: work without a pause
-      this.attemptInSteps(function* () {
-        return work();
-      }, keeps),
-    );
+    return finish(this.attemptInSteps(() => once(work), keeps));
   }
 
   /** As `attempt`, for work that can be paused; given up midway it leaves the cache as it was, too. */

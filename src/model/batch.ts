@@ -35,6 +35,11 @@ export interface Recording {
   readonly normed: number;
 }
 
+/** Rows of a batch: of its text and of all its questions. */
+export function rowsOf({ text, questions = [] }: Batch): number {
+  return questions.reduce((sum, question) => sum + question.length, text.length);
+}
+
 /** Whether a batch is one row of decoding, which has kernels of its own. */
 export function isSingle({ text, questions, scoring, record }: Batch): boolean {
   return text.length === 1 && !questions?.length && !scoring && !record;

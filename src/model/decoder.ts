@@ -15,7 +15,7 @@ import { isByLength, type RotaryConfig, type RotaryFactors } from "../rotary/fre
 import { Rotary, type Turning } from "../rotary/rotary.ts";
 import type { Steps } from "../steps.ts";
 import { type LayerDescription, layerOf } from "./architecture.ts";
-import { type Batch, checkTokens, isSingle } from "./batch.ts";
+import { type Batch, checkTokens, isSingle, rowsOf } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
 import { writeLayer, writeProducts } from "./layer-steps.ts";
 import { type Layout, layoutOf, normCorrection } from "./layout.ts";
@@ -44,14 +44,14 @@ const STEP_MILLISECONDS = 16;
 
 /** A batch that is run part by part. */
 interface PausedPass {
-  tapes: readonly number[];
+  readonly tapes: readonly number[];
   /** The part that comes next. */
   next: number;
   ended: boolean;
   /** What went wrong, for who began it. */
   error?: unknown;
   /** Makes its text part of the cache. */
-  finish: () => void;
+  readonly finish: () => void;
 }
 
 /** Runs batches on one model's weights; its intermediate results are shared by all sessions of the model. */
@@ -144,26 +144,20 @@ export class Decoder {
    * MemoryError; the cache is then as it was.
    */
   forward(cache: KeyValueCache, batch: Batch): Float32Array {
-    this.settle();
-    const questions = batch.questions ?? [];
-    const textRows = batch.text.length;
-    const rows = questions.reduce((sum, question) => sum + question.length, textRows);
-    const segments = (textRows ? 1 : 0) + questions.length;
-    for (const list of [batch.text, ...questions]) checkTokens(list, this.config.vocabularySize);
-    const parts = this.#workspace.ensure(rows, segments);
+    const parts = this.#begin(batch);
     const count = batch.logits?.count ?? 0;
     try {
       const run = (results: number) => {
         this.#prepare(parts, batch, cache.form, results);
         this.#writeBatch(parts, cache, batch);
         this.#team.run(this.#written.tapes[0]!);
-        this.#checkFinite(parts, rows);
+        this.#checkFinite(parts, rowsOf(batch));
         return this.#readLogits(results, count);
       };
       // One row has its place; the products of more come in tiles of four.
       const bytes = Math.ceil(count / 4) * 4 * this.#logitStride * 4;
       const logits = count > 1 ? this.#core.borrow({ bytes }, (borrowed) => run(borrowed.bytes)) : run(parts.logits);
-      cache.commit(textRows);
+      cache.commit(batch.text.length);
       return logits;
     } catch (error) {
       cache.trim();
@@ -177,27 +171,31 @@ export class Decoder {
    * @throws as `forward`
    */
   *forwardInSteps(cache: KeyValueCache, batch: Omit<Batch, "logits">): Steps<void> {
-    this.settle();
-    const { text, questions = [] } = batch;
-    for (const list of [text, ...questions]) checkTokens(list, this.config.vocabularySize);
-    const rows = questions.reduce((sum, question) => sum + question.length, text.length);
-    const pass: PausedPass = { tapes: [], next: 0, ended: false, finish: () => {} };
+    const parts = this.#begin(batch);
+    let pass: PausedPass | undefined;
     try {
-      const parts = this.#workspace.ensure(rows, (text.length ? 1 : 0) + questions.length);
       this.#prepare(parts, batch, cache.form, parts.logits, true);
       this.#writeBatch(parts, cache, batch);
-      pass.tapes = this.#written.tapes;
-      pass.finish = () => {
-        this.#checkFinite(parts, rows);
-        cache.commit(text.length);
+      const finish = () => {
+        this.#checkFinite(parts, rowsOf(batch));
+        cache.commit(batch.text.length);
       };
+      pass = { tapes: this.#written.tapes, next: 0, ended: false, finish };
       this.#paused = pass;
       while (!this.#advance(pass)) yield;
       if (pass.error) throw pass.error;
     } finally {
       if (this.#paused === pass) this.#paused = undefined;
-      if (!pass.ended || pass.error) cache.trim();
+      if (!pass?.ended || pass.error) cache.trim();
     }
+  }
+
+  /** Takes the work space that a batch needs. @throws ArgumentError, MemoryError */
+  #begin(batch: Batch): WorkspaceParts {
+    this.settle();
+    const { text, questions = [] } = batch;
+    for (const list of [text, ...questions]) checkTokens(list, this.config.vocabularySize);
+    return this.#workspace.ensure(rowsOf(batch), (text.length ? 1 : 0) + questions.length);
   }
 
   /** Runs what is left of a batch that is paused: before anything is done that could move what it works on. */
@@ -335,7 +333,7 @@ export class Decoder {
     const core = this.#core;
     const { layers, kvHeads } = this.config;
     const { text, questions = [], scoring } = batch;
-    const rows = questions.reduce((sum, question) => sum + question.length, text.length);
+    const rows = rowsOf(batch);
     const tokens = core.i32(parts.tokens, rows);
     tokens.set(text);
     let first = text.length;

@@ -1,5 +1,6 @@
 /** Rows in the core's memory, one for each position: those of the first positions for good, of others in a stretch that moves. */
 import type { Core } from "../core/core.ts";
+import type { RotaryFrequencies } from "./frequencies.ts";
 
 /** Positions up to which rows are kept for good: 2 MB of rotation rows for heads of 64. */
 const KEPT_POSITIONS = 8192;
@@ -13,15 +14,27 @@ function roundUp(count: number): number {
 /** Rows of one kind. */
 export abstract class PositionRows {
   protected readonly core: Core;
+  /** [pairs], radians a position. */
+  protected readonly frequencies: Float32Array;
+  /** The cosine of pairs from `first` on, which do not turn. */
+  protected readonly still: { readonly first: number; readonly cosine: number };
   readonly #rowBytes: number;
   /** Rows of the positions 0, 1, 2, ... */
   #kept = { pointer: 0, count: 0 };
   /** Rows of a stretch of positions beyond those. */
   #window = { pointer: 0, capacity: 0, first: 0, count: 0 };
 
-  constructor(core: Core, rowBytes: number) {
+  /** @param still by default none but those whose frequency is 0, whose cosine is 1 */
+  constructor(
+    core: Core,
+    { inverseFrequencies }: RotaryFrequencies,
+    still = { first: Number.POSITIVE_INFINITY, cosine: 1 },
+  ) {
     this.core = core;
-    this.#rowBytes = rowBytes;
+    this.frequencies = inverseFrequencies;
+    this.still = still;
+    // Two numbers of f32, or four of i16, for a pair.
+    this.#rowBytes = inverseFrequencies.length * 8;
   }
 
   /** Writes the rows of `count` positions from `first` on. */

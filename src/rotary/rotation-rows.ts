@@ -1,7 +1,6 @@
 /** Rows of cosines and sines in the core's memory, by which its kernels turn queries and keys. */
 import type { Core } from "../core/core.ts";
 import { ArgumentError } from "../errors.ts";
-import type { RotaryFrequencies } from "./frequencies.ts";
 import { PositionRows } from "./position-rows.ts";
 
 /**
@@ -9,28 +8,18 @@ import { PositionRows } from "./position-rows.ts";
  * Angles are formed in f64, so that re-rotation by a distance agrees with rotation to a place within f32's rounding.
  */
 export class RotationRows extends PositionRows {
-  readonly #frequencies: Float32Array;
-  readonly #still: { readonly first: number; readonly cosine: number };
-
-  /** @param still the cosine of pairs from `first` on, which do not turn; default 1, as their frequency of 0 gives it */
-  constructor(core: Core, frequencies: RotaryFrequencies, still = { first: Number.POSITIVE_INFINITY, cosine: 1 }) {
-    super(core, frequencies.inverseFrequencies.length * 8);
-    this.#frequencies = frequencies.inverseFrequencies;
-    this.#still = still;
-  }
-
   /** Pairs of dimensions that turn. */
   get half(): number {
-    return this.#frequencies.length;
+    return this.frequencies.length;
   }
 
   protected fill(pointer: number, first: number, count: number): void {
-    writeRotationRows(this.core, pointer, count, (row) => first + row, this.#frequencies);
+    writeRotationRows(this.core, pointer, count, (row) => first + row, this.frequencies);
     const { half } = this;
-    if (this.#still.first >= half) return;
+    if (this.still.first >= half) return;
     const rows = this.core.f32(pointer, count * half * 2);
     for (let row = 0; row < count; row++) {
-      rows.fill(this.#still.cosine, row * half * 2 + this.#still.first, row * half * 2 + half);
+      rows.fill(this.still.cosine, row * half * 2 + this.still.first, row * half * 2 + half);
     }
   }
 }

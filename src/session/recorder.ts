@@ -4,7 +4,7 @@ import type { Core } from "../core/core.ts";
 import type { Recording } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { layoutOf } from "../model/layout.ts";
-import { finish, type Steps } from "../steps.ts";
+import { finish, once, type Steps } from "../steps.ts";
 
 /** What of a row is kept, for each layer. */
 type Part = "queries" | "keys" | "normed";
@@ -50,12 +50,7 @@ export class Recorder {
    * @throws MemoryError
    */
   batch(first: number, count: number, run: (record: Recording | undefined) => void): void {
-    finish(
-      // biome-ignore lint/correctness/useYield: work without a pause
-      this.batchInSteps(first, count, function* (record) {
-        run(record);
-      }),
-    );
+    finish(this.batchInSteps(first, count, (record) => once(() => run(record))));
   }
 
   /** As `batch`, for a run that can be paused. */

@@ -36,7 +36,7 @@ export type Answer =
   | { readonly kind: "error"; readonly id: number; readonly error: PackedError }
   | { readonly kind: "pull"; readonly id: number };
 
-/** Stands in arguments for what cannot be sent and stays with the caller: pieces, a signal, a listener to progress. */
+/** Stands in arguments for a document in pieces, which stays with the caller. */
 export const PIECES = "siskin:pieces";
 
 /** An error as plain data. */
